@@ -1,0 +1,1 @@
+"""Secateur: cut a PyTorch model until it fits the board, and prove it on the board."""

@@ -1,0 +1,13 @@
+"""The only code that runs on a board: standard library, plus numpy and a runtime in its workers.
+
+It measures and returns raw text and timestamps; what they mean is decided on the host. The
+contract, which a runner in another language could keep as well:
+
+- `python -I agent.pyz --fd N`; one line of JSON on stdin is the spec (`spec.py`: every setting
+  with its default). Stdin stays open: its end, or the line `cancel`, ends the job.
+- JSON lines on descriptor N: `hello`, then `facts` (before), then in the order of the spec
+  `process`, `outputs` or `inspected` for each worker, or `failed` {reason, signal, stderr},
+  `facts` (after) and `done`; between them `progress`, `readings` of sensors, and a `heartbeat`
+  about once a second. A spec that cannot be run gives `refused` {reason}.
+- Times end in `_ns` and are CLOCK_MONOTONIC; memory is in KiB. What is not known is absent.
+"""

@@ -1,0 +1,18 @@
+"""Reading the small text files that Linux shows its state in."""
+
+from __future__ import annotations
+
+
+def read(path: str) -> str | None:
+    """Text of a file, None when it cannot be read (sysfs files may exist and yet refuse)."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return None
+
+
+def read_stripped(path: str) -> str | None:
+    """A one-value file without the newline; None when it cannot be read or is empty."""
+    text = read(path)
+    return (text.strip() or None) if text is not None else None

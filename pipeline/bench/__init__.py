@@ -1,0 +1,1 @@
+"""Session plan, statistics, records, and what is read out of them."""

@@ -1,0 +1,161 @@
+"""What one measurement session found: rows of figures with all that they depend on.
+
+Light on purpose: reading and printing records needs neither numpy nor scipy.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import ConfigDict, model_validator
+
+from pipeline.config.base import Config
+
+Interval = tuple[float, float]
+Unit = Literal["ns", "KiB", "bytes", "fraction", "score", "mJ", "instructions"]
+
+OF_A_BOARD: tuple[Unit, ...] = ("ns", "mJ")
+OF_AN_EMULATOR: tuple[Unit, ...] = ("instructions",)
+"""An emulator whose clock advances 1 ns per instruction has counts in place of times."""
+
+SCHEMA = 1
+
+
+class Verdict(StrEnum):
+    """The outcome of a comparison inside one session."""
+
+    FASTER = "FASTER"
+    SLOWER = "SLOWER"
+    EQUIVALENT = "EQUIVALENT"
+    UNDECIDED = "UNDECIDED"
+
+
+class Part(Config):
+    """A part of a record; NaN and infinity are no figures."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Row(Part):
+    """One figure. A figure that was not measured has no row: missing is missing, never 0.
+
+    `interval` is the 95 % interval, None where the sample is too small for one. `n` counts the
+    observations, `raw` names their field in the raw file. `scope` says what the figure is of:
+    a part of the process for memory, a rail for energy, 'emulated' for instruction counts.
+    """
+
+    name: str
+    unit: Unit
+    scope: str
+    arm: str
+    value: float
+    interval: Interval | None = None
+    n: int = 1
+    raw: str | None = None
+
+
+class Machine(Part):
+    """The board instance and the software that ran on it; None is 'it did not tell'."""
+
+    name: str
+    model: str | None = None
+    cpu: str | None = None
+    cpus: int | None = None
+    os: str | None = None
+    kernel: str | None = None
+    runtime: str
+    runtime_version: str | None = None
+    python: str | None = None
+    agent: str | None = None
+
+
+class ArmEntry(Part):
+    """A measured model file."""
+
+    name: str
+    digest: str
+    file: str
+    size_bytes: int
+
+
+class Comparison(Part):
+    """An arm's latency against the baseline's, by paired processes of one session."""
+
+    arm: str
+    baseline: str
+    ratio: float
+    interval: Interval | None
+    bootstrap: Interval | None
+    pairs: int
+    verdict: Verdict
+    pairs_needed: int | None
+
+
+class Failure(Part):
+    """A process that gave no figures: a data point too."""
+
+    index: int
+    arm: str
+    reason: str
+    signal: int | None = None
+    stderr: str = ""
+
+
+class Conditions(Part):
+    """The machine's state at one moment; None is 'it did not tell'."""
+
+    load_1min: float | None = None
+    governors: dict[str, str] | None = None
+    clock_mhz: dict[str, float] | None = None
+    temperature_c: dict[str, float] | None = None
+    memory_available_kib: int | None = None
+    swap_used_kib: int | None = None
+    throttled: int | None = None
+    busy_ticks: int | None = None
+    idle_ticks: int | None = None
+
+
+class Caution(Part):
+    """A warning of the session: `kind` names a SessionWarning, `detail` what was seen."""
+
+    kind: str
+    detail: str
+
+
+class Record(Part):
+    """One session. `id` is the name of its folder; the first arm is the baseline."""
+
+    schema_version: int = SCHEMA
+    id: str
+    started: str
+    recipe: str
+    target: str
+    emulated: bool = False
+    machine: Machine
+    settings: dict[str, Any]
+    arms: list[ArmEntry]
+    rows: list[Row]
+    comparisons: list[Comparison] = []
+    failures: list[Failure] = []
+    before: Conditions = Conditions()
+    after: Conditions = Conditions()
+    cautions: list[Caution] = []
+
+    @model_validator(mode="after")
+    def _one_clock(self) -> Record:
+        """A board has times, an emulator has counts; no record holds the other's."""
+        foreign = OF_A_BOARD if self.emulated else OF_AN_EMULATOR
+        for row in self.rows:
+            if row.unit in foreign:
+                kind = "an emulated" if self.emulated else "a measured"
+                raise ValueError(f"{row.name} in {row.unit} has no place in {kind} session")
+        return self
+
+    def row(self, name: str, arm: str) -> Row | None:
+        """The figure of that name, None where it was not measured."""
+        return next((row for row in self.rows if (row.name, row.arm) == (name, arm)), None)
+
+    def comparison(self, arm: str) -> Comparison | None:
+        """The arm against the baseline; None for the baseline itself."""
+        return next((item for item in self.comparisons if item.arm == arm), None)

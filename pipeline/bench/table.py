@@ -1,0 +1,109 @@
+"""The comparison as text for a terminal of 100 columns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.bench.compare import Line, lines
+from pipeline.bench.numbers import figure, ratio, shown
+from pipeline.bench.records import Record, Row, Verdict
+from pipeline.bench.results import Stored
+from pipeline.bench.session_warnings import SessionWarning
+from pipeline.bench.terminal import terminal
+
+LABEL = "emulated, 1 ns per instruction"
+APART = "Instruction counts: no board's milliseconds, compare them with no other table"
+_STYLES = {Verdict.FASTER: "green", Verdict.SLOWER: "red"}
+_COLUMNS = {
+    "accuracy": "accuracy",
+    "latency_p50": "p50",
+    "latency_p90": "p90",
+    "memory_peak": "peak memory",
+    "file_size": "size",
+    "energy_gross": "energy gross",
+    "energy_net": "energy net",
+}
+
+
+def print_table(stored: Sequence[Stored], stream: TextIO | None = None) -> None:
+    """Print every session: its machine, its arms, its warnings; emulated ones last and apart."""
+    records = [item.record for item in stored]
+    emulated = [record for record in records if record.emulated]
+    with terminal(stream or sys.stdout) as console:
+        for record in (r for r in records if not r.emulated):
+            _print_session(console, record)
+        if emulated:
+            console.print(APART)
+        for record in emulated:
+            _print_session(console, record)
+
+
+def _print_session(console: Console, record: Record) -> None:
+    for text in heading(record):
+        console.print(Text(text))
+    console.print(_table(record))
+    for text in _notes(record):
+        console.print(Text(text))
+    console.print()
+
+
+def heading(record: Record) -> list[str]:
+    """Two lines: what was measured when, and on which machine."""
+    settings, machine = record.settings, record.machine
+    threads = settings.get("threads", "?")
+    how = f"{settings.get('processes', '?')} processes an arm, {threads} thread(s)"
+    cpu = machine.cpu and (f"{machine.cpus} x {machine.cpu}" if machine.cpus else machine.cpu)
+    runtime = f"{machine.runtime} {machine.runtime_version or '(version unknown)'}"
+    kernel = machine.kernel and f"Linux {machine.kernel}"
+    parts = [machine.name, machine.model, cpu, machine.os, kernel, runtime]
+    where = f"{record.target} ({LABEL})" if record.emulated else record.target
+    return [
+        f"{record.recipe} on {where} | {record.started} | {how}",
+        " | ".join(part for part in parts if part),
+    ]
+
+
+def _table(record: Record) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
+    arms = list(lines(record))
+    columns = {name: rows for name in _COLUMNS if (rows := _rows(name, arms))}
+    table.add_column("arm", no_wrap=True, overflow="ellipsis")
+    for name, rows in columns.items():
+        table.add_column(_header(name, rows), justify="right", no_wrap=True)
+    table.add_column(f"p50 / {record.arms[0].name}", no_wrap=True, overflow="ellipsis")
+    for line in arms:
+        cells = [figure(line.figures.get(name), shown(columns[name]).factor) for name in columns]
+        table.add_row(line.arm, *cells, _verdict(line))
+    return table
+
+
+def _rows(name: str, arms: list[Line]) -> list[Row]:
+    return [line.figures[name] for line in arms if name in line.figures]
+
+
+def _header(name: str, rows: list[Row]) -> str:
+    told = f"\n{rows[0].scope}" if name.startswith("energy") else ""
+    return f"{_COLUMNS[name]}\n{shown(rows).unit}{told}"
+
+
+def _verdict(line: Line) -> Text:
+    if line.comparison is None:
+        return Text("baseline" if line.is_baseline else "-")
+    text = ratio(line.comparison, counted=line.record.emulated)
+    return Text(text, style=_STYLES.get(line.comparison.verdict, ""))
+
+
+def _notes(record: Record) -> list[str]:
+    known = SessionWarning.__members__
+    notes = []
+    for caution in record.cautions:
+        advice = f" ({known[caution.kind].advice})" if caution.kind in known else ""
+        notes.append(f"! {caution.kind}: {caution.detail}{advice}")
+    return notes

@@ -1,0 +1,80 @@
+"""Options that several commands share, and how they print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON document on stdout.")
+target = click.option("--target", default="local", show_default=True, help="A board, see `list`.")
+host = click.option("--host", help="The board's address, as for ssh; or the lab file's.")
+results = click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
+    help="Folder of the records.",
+)  # fmt: skip
+
+
+def numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """Parse `1,3,224,224`."""
+    del context
+    if value is None:
+        return None
+    try:
+        return [int(part) for part in value.split(",")]
+    except ValueError:
+        raise click.BadParameter("write it as 1,3,224,224", param=parameter) from None
+
+
+def settings(command: Command) -> Command:
+    """How the measurement runs; what is not given comes from environment, lab, recipe, target."""
+    options = [
+        click.option("--runtime", help="ai-edge-litert, tflite-runtime or tensorflow."),
+        click.option("--threads", type=int, help="Threads of the interpreter."),
+        click.option("--affinity", help="CPUs to run on, such as 2,3."),
+        click.option("--processes", type=int, help="Fresh processes an arm."),
+        click.option("--warmup-ms", type=int, help="Warm-up of each process."),
+        click.option("--window-ms", type=int, help="Measured time of each process."),
+        click.option("--samples", type=int, help="Test samples run for on-device accuracy."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def model(command: Command) -> Command:
+    """Which torch model a single step takes."""
+    options = [
+        click.option(
+            "--model", required=True, help="module:function, FILE.pt2, or a checkpoint's folder."
+        ),
+        click.option("--input", "shape", callback=numbers, help="With batch, such as 1,3,224,224."),
+        click.option("--weights", type=click.Path(path_type=Path), help="A state dict's file."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def split_affinity(flags: dict[str, Any]) -> dict[str, Any]:
+    """The affinity flag as a list, the rest as it is."""
+    text = flags.get("affinity")
+    return {**flags, "affinity": text.split(",") if text else None}
+
+
+def emit(document: object) -> None:
+    """The one JSON document of `--json`."""
+    click.echo(json.dumps(document, indent=1, sort_keys=True, default=str))
+
+
+def table(headers: list[str], rows: list[list[str]]) -> None:
+    """Left-aligned columns in plain text."""
+    cells = [headers, *rows]
+    widths = [max(len(row[n]) for row in cells) for n in range(len(headers))]
+    for row in cells:
+        click.echo("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())

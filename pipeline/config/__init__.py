@@ -1,0 +1,1 @@
+"""Typed TOML: recipes, targets and the user's lab file."""

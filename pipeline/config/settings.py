@@ -1,0 +1,60 @@
+"""How a measurement runs, and where each value came from."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pipeline.config.base import Config
+
+RuntimeName = Literal["ai-edge-litert", "tflite-runtime", "tensorflow"]
+
+
+class Settings(Config):
+    """Settings a flag, the environment, the lab file, a recipe or a target may give.
+
+    None is 'not given here'; the first layer that gives a value wins.
+    """
+
+    runtime: RuntimeName | None = None
+    threads: int | None = Field(default=None, ge=1)
+    affinity: list[int] | None = None
+    processes: int | None = Field(default=None, ge=1, description="fresh processes an arm")
+    warmup_ms: int | None = Field(default=None, ge=0)
+    window_ms: int | None = Field(default=None, ge=1)
+    samples: int | None = Field(default=None, ge=0, description="test samples run on the board")
+
+
+DEFAULTS = Settings(
+    runtime="ai-edge-litert",
+    threads=1,
+    affinity=[],
+    processes=10,
+    warmup_ms=200,
+    window_ms=300,
+    samples=1000,
+)
+
+
+def from_environment() -> dict[str, Any]:
+    """SECATEUR_THREADS=4 and the like; lists are comma-separated."""
+    given: dict[str, Any] = {}
+    for name in Settings.model_fields:
+        text = os.environ.get(f"SECATEUR_{name.upper()}")
+        if text is not None:
+            given[name] = text.split(",") if name == "affinity" else text
+    return given
+
+
+def resolve_settings(layers: list[tuple[str, Settings]]) -> dict[str, tuple[Any, str]]:
+    """{name: (value, layer it came from)}; earlier layers win, the defaults come last."""
+    resolved: dict[str, tuple[Any, str]] = {}
+    for name in Settings.model_fields:
+        for origin, layer in [*layers, ("default", DEFAULTS)]:
+            value = getattr(layer, name)
+            if value is not None:
+                resolved[name] = (value, origin)
+                break
+    return resolved

@@ -1,0 +1,56 @@
+"""Reading a .tflite file's flatbuffer, also one we did not make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from pipeline.errors import UsageError
+
+IDENTIFIER = b"TFL3"
+
+
+def _names(enum: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enum).items() if isinstance(value, int)}
+
+
+OPERATORS = _names(schema.BuiltinOperator)
+TYPES = _names(schema.TensorType)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Any]:
+    """The file as the schema's object tree (`ModelT`); what cannot be read of it is one error.
+
+    Raises:
+        UsageError: the file is missing, cut short, corrupt or no .tflite, also where that only
+            shows inside the `with` block: the generated reader checks nothing.
+    """
+    fix = "give a whole .tflite file, or make it again with `secateur convert`"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=path, fix=fix) from error
+    if data[4:8] != IDENTIFIER:
+        raise UsageError("no TFLite file (its mark TFL3 is missing)", where=path, fix=fix)
+    try:
+        yield schema.ModelT.InitFromPackedBuf(data, 0)
+    except Exception as error:
+        what = f"corrupt TFLite file ({type(error).__name__}: {error})"
+        raise UsageError(what, where=path, fix=fix) from error
+
+
+def items(vector: Any) -> Sequence[Any]:
+    """A vector of the schema as a sequence; the reader gives None for an empty one."""
+    return () if vector is None else vector
+
+
+def operator_name(model: Any, operator: Any) -> str:
+    """`CONV_2D`, or `CUSTOM:name` for one outside the built-in set."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    name = OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    return f"CUSTOM:{code.customCode.decode()}" if name == "CUSTOM" else name

@@ -1,0 +1,82 @@
+"""Which output of a converted file is which of torch's, and how its axes are permuted."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pipeline.errors import Refused
+
+LIMIT_DB = 200.0
+MIN_MATCH_DB = 20.0  # a wrong axis order or output correlates with the right one below this
+
+
+def input_permutation(rank: int) -> list[int]:
+    """Axis order that takes a torch input to the file's: channels go last (N C H W -> N H W C)."""
+    return [0, *range(2, rank), 1] if rank > 2 else list(range(rank))
+
+
+def sqnr_db(reference: np.ndarray, value: np.ndarray) -> float:
+    """Signal to error power of `value` against `reference` in dB, -200 (NaN) to 200."""
+    signal, error = _power(reference), _power(reference - value)
+    if not math.isfinite(error):
+        return -LIMIT_DB
+    ratio_db = 10 * math.log10(max(signal, 1e-30) / max(error, 1e-300))
+    return max(-LIMIT_DB, min(LIMIT_DB, ratio_db))
+
+
+def _power(values: np.ndarray) -> float:
+    return float(np.sum(np.square(values, dtype=np.float64)))
+
+
+def match_outputs(
+    reference: Sequence[np.ndarray],
+    outputs: Mapping[str, np.ndarray],
+    minimum_db: float = MIN_MATCH_DB,
+) -> list[tuple[str, list[int]]]:
+    """(name in the file, permutation to torch's axes) for each torch output, by value.
+
+    Neither order nor shape settles it: converters reorder outputs, and axes of equal length hide
+    a transposition. First axis: samples.
+
+    Raises:
+        Refused: an output of torch has no counterpart in the file.
+    """
+    free = dict(outputs)
+    found = []
+    for index, want in enumerate(reference):
+        match = _best(want, free, minimum_db)
+        if match is None:
+            raise Refused(
+                f"no output of the file agrees with output {index} of the torch model",
+                fix="see whether it is the same model and the same weights",
+            )
+        found.append(match)
+        free.pop(match[0])
+    return found
+
+
+def _best(
+    want: np.ndarray, outputs: Mapping[str, np.ndarray], minimum_db: float
+) -> tuple[str, list[int]] | None:
+    ranked = [
+        (sqnr_db(want, value.transpose(order)), -index, name, order)
+        for index, (name, value) in enumerate(outputs.items())
+        for order in _orders(value.shape, want.shape)
+    ]
+    if not ranked:
+        return None
+    quality, _, name, order = max(ranked, key=lambda entry: entry[:2])
+    return (name, order) if quality >= minimum_db else None
+
+
+def _orders(shape: tuple[int, ...], want: tuple[int, ...]) -> list[list[int]]:
+    """Permutations that keep the samples first and give the wanted shape."""
+    if len(shape) != len(want):
+        return []
+    rest = itertools.permutations(range(1, len(shape)))
+    orders = [[0, *order] for order in rest]
+    return [order for order in orders if tuple(shape[axis] for axis in order) == want]

@@ -1,0 +1,1 @@
+"""Data sources, and the three splits that are never mixed."""

@@ -1,0 +1,81 @@
+"""Splits as arrays, checked once where they enter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import UsageError
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples `x` (n, *input), uint8 or float32, and their targets `y` (n, ...)."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+
+
+def carve(splits: Mapping[str, Split], share: float, seed: int, where: object) -> dict[str, Split]:
+    """Give every split that is missing a random part of train, the same one for a seed.
+
+    Raises:
+        UsageError: there is no train split, or too little of it.
+    """
+    if "train" not in splits:
+        raise UsageError(
+            "has no train split", where=where, fix="add one; validation and test can be carved"
+        )
+    done = dict(splits)
+    for number, name in enumerate(name for name in ("test", "validation") if name not in splits):
+        train = done["train"]
+        order = np.random.default_rng([seed, number]).permutation(len(train.x))
+        count = max(1, round(share * len(order)))
+        if count >= len(order):
+            raise UsageError(f"too few samples to carve a {name} split", where=where)
+        part, rest = np.sort(order[:count]), np.sort(order[count:])
+        done[name], done["train"] = _take(train, part), _take(train, rest)
+    return done
+
+
+def check(
+    splits: Mapping[str, Split], shape: list[int], classes: int | None, where: object
+) -> None:
+    """Refuse what training would only choke on later: shapes, counts, NaN, classes.
+
+    Raises:
+        UsageError: names the split and the fix.
+    """
+    for name, split in splits.items():
+        if len(split.x) != len(split.y) or not len(split.x):
+            counts = f"{len(split.x)} samples and {len(split.y)} targets"
+            raise UsageError(f"split '{name}' has {counts}", where=where)
+        if list(split.x.shape[1:]) != shape:
+            got = list(split.x.shape[1:])
+            fix = f"set input = {got} in [model], or change the data"
+            raise UsageError(
+                f"split '{name}' has samples of {got}, the model takes {shape}",
+                where=where,
+                fix=fix,
+            )
+        if split.x.dtype != np.uint8 and not np.isfinite(split.x).all():
+            raise UsageError(f"split '{name}' holds NaN or infinite values", where=where)
+        if classes is not None and np.issubdtype(split.y.dtype, np.integer):
+            _check_classes(name, split.y, classes, where)
+
+
+def _check_classes(name: str, y: NDArray[Any], classes: int, where: object) -> None:
+    low, high = int(y.min()), int(y.max())
+    if low < 0 or high >= classes:
+        what = f"split '{name}' has classes {low} to {high}, the model has {classes}"
+        raise UsageError(what, where=where, fix=f"set classes = {high + 1} in [model]")
+
+
+def _take(split: Split, index: NDArray[Any]) -> Split:
+    return Split(split.x[index], split.y[index])

@@ -1,0 +1,98 @@
+"""The recipe's data as stages see it: three splits, normalised, with loss and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.artifacts import digest_of
+from pipeline.config.fields import fingerprint
+from pipeline.config.recipe import DataConfig, TaskConfig
+from pipeline.config.resolve import resolve
+from pipeline.data import fashion_mnist, folder, npz
+from pipeline.data.arrays import Split, carve, check
+from pipeline.errors import UsageError
+
+
+class Data:
+    """Samples in the torch model's own layout. Nothing is read before the first use."""
+
+    def __init__(
+        self, config: DataConfig, shape: list[int], classes: int | None, task: TaskConfig
+    ) -> None:
+        self.config, self.shape, self.classes, self.task = config, shape, classes, task
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the samples, of how they are split and normalised, and of the task."""
+        content = fashion_mnist.digest() if self.config.source else None
+        parts = [fingerprint(self.config), content, self.shape, fingerprint(self.task)]
+        return digest_of(parts)
+
+    def count(self, split: str) -> int:
+        """Number of samples."""
+        return len(self._splits[split].x)
+
+    def inputs(self, split: str, index: Any = None) -> NDArray[np.float32]:
+        """Normalised samples, float32 (n, *input)."""
+        x = self._splits[split].x
+        return self.normalise(x if index is None else x[index])
+
+    def targets(self, split: str, index: Any = None) -> NDArray[Any]:
+        """Targets, (n, ...)."""
+        y = self._splits[split].y
+        return y if index is None else y[index]
+
+    def normalise(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """(x / 255 if it is uint8, minus mean) / std, channel by channel."""
+        shape = (1, -1) + (1,) * (x.ndim - 2)
+        mean = np.array(self.config.mean, np.float32).reshape(shape)
+        std = np.array(self.config.std, np.float32).reshape(shape)
+        scaled = x.astype(np.float32)
+        if x.dtype == np.uint8:
+            scaled *= np.float32(1 / 255)
+        return (scaled - mean) / std
+
+    def metric(self, outputs: NDArray[Any], targets: NDArray[Any]) -> float:
+        """The recipe's metric, higher is better; top-1 accuracy (0 to 1) by default."""
+        if self.task.metric:
+            return float(resolve(self.task.metric)(outputs, targets))
+        return float((outputs.argmax(-1) == targets).mean())
+
+    def loss(self) -> Callable[..., Any]:
+        """The recipe's loss on (outputs, targets); cross-entropy by default."""
+        if self.task.loss:
+            function: Callable[..., Any] = resolve(self.task.loss)
+            return function
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy
+
+    @cached_property
+    def _splits(self) -> dict[str, Split]:
+        given, where = self._load()
+        check(given, self.shape, self.classes, where)
+        return carve(given, self.config.validation, self.config.seed, where)
+
+    def _load(self) -> tuple[dict[str, Split], object]:
+        config = self.config
+        if config.folder:
+            return folder.load(config.folder, self.shape), config.folder
+        if config.npz:
+            return npz.load(config.npz), config.npz
+        if config.function:
+            return _from_function(config.function), config.function
+        return fashion_mnist.load(), "fashion-mnist"
+
+
+def _from_function(reference: str) -> dict[str, Split]:
+    made = resolve(reference)()
+    try:
+        return {name: Split(np.asarray(x), np.asarray(y)) for name, (x, y) in made.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        fix = 'return {"train": (x, y), "test": (x, y)} with arrays'
+        raise UsageError("returned no splits", where=reference, fix=fix) from error

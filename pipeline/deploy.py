@@ -1,0 +1,87 @@
+"""From a recipe's arm, an artifact or any model file to a release for a board's slot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import Deployable
+from pipeline.board.open import hooks_of, open_slot
+from pipeline.board.release import Release, release
+from pipeline.board.slots import Standing
+from pipeline.config.explain import did_you_mean
+from pipeline.config.target import Target
+from pipeline.errors import UsageError
+from pipeline.inspection import folder_of
+from pipeline.paths import cache_dir
+from pipeline.progress import say
+from pipeline.run import Arm, Runner, certificate_id, load_recipe
+from pipeline.single import open_artifact
+from pipeline.store import Store
+from pipeline.verify import verdict
+
+META = ("format", "scheme", "file", "inputs", "outputs", "layout", "checkpoint")
+
+
+def release_of(subject: str, target: Target, extra: Sequence[Path] = ()) -> Release:
+    """The release of `RECIPE:ARM`, of what `convert` wrote, or of a .tflite file.
+
+    `extra` files, such as labels, go beside the model. Only a recipe's arm comes with a proof,
+    and then that proof must hold in the runtime that the target uses.
+
+    Raises:
+        UsageError: there is no such arm, artifact or file.
+        Refused: the arm did not pass verification.
+    """
+    path = Path(subject)
+    if path.is_file():
+        return _with(extra, {path.name: path}, {"name": path.stem, "model": {"file": path.name}})
+    recipe, colon, arm = subject.rpartition(":")
+    if colon:
+        return arm_release(*_arm(recipe, arm), target, extra)
+    made = open_artifact(folder_of(subject), Deployable)
+    say(f"{subject}: an artifact without a certificate beside it; a recipe's arm has one")
+    return _of(made, made.path.name, {}, extra)
+
+
+def arm_release(runner: Runner, arm: Arm, target: Target, extra: Sequence[Path] = ()) -> Release:
+    """The release of a verified arm. Raises Refused: it did not pass in the target's runtime."""
+    proof = arm.certificate.meta["runtimes"]
+    verdict.require(proof, [target.setting("runtime")], same=True)
+    verdicts = {name: found["verdict"] for name, found in proof.items()}
+    return _of(arm.deployable, f"{runner.recipe.name}: {arm.name}", verdicts, extra)
+
+
+def publish_arm(runner: Runner, arm: Arm, target: Target) -> Standing:
+    """Push a verified arm and make it current. Raises as `Slot.push` and `Slot.publish` do."""
+    made = arm_release(runner, arm, target)
+    with open_slot(target) as slot:
+        slot.push(made)
+        return slot.publish(made.digest, hooks_of(target))
+
+
+def _arm(recipe: str, name: str) -> tuple[Runner, Arm]:
+    """An arm with its steps run, those that are not cached yet."""
+    runner = Runner(load_recipe(recipe), Store(cache_dir() / "store"))
+    arms = {arm.name: arm for arm in runner.recipe.file.arm}
+    if name not in arms:
+        raise UsageError(f"no arm '{name}'", where=recipe, fix=did_you_mean(name, arms))
+    found = {arm.name: arm for arm in runner.run(until=certificate_id(arms[name]))}
+    return runner, found[name]
+
+
+def _of(made: Deployable, name: str, verdicts: Mapping[str, str], extra: Sequence[Path]) -> Release:
+    model = {key: made.meta[key] for key in META if key in made.meta}
+    about = {"name": name, "artifact": made.digest, "model": model, "verified": dict(verdicts)}
+    return _with(extra, {made.meta["file"]: made.file(made.meta["file"])}, about)
+
+
+def _with(extra: Sequence[Path], files: Mapping[str, Path], about: Mapping[str, Any]) -> Release:
+    named = dict(files)
+    for path in extra:
+        if path.name in {*named, "manifest.json"} or not path.is_file():
+            what = "there is no such file" if not path.is_file() else "the name is taken"
+            raise UsageError(what, where=path, fix="give each file once, under its own name")
+        named[path.name] = path
+    return release(named, about)

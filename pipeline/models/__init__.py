@@ -1,0 +1,1 @@
+"""Small reference networks, and the graph form that every stage works on."""

@@ -1,0 +1,168 @@
+"""The working form of a model: its `torch.export` graph with a dynamic batch."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import fx
+from torch.utils import _pytree as pytree
+
+from pipeline.errors import UsageError
+
+_ASSERTS = ("aten::_assert_tensor_metadata", "aten::_assert_scalar")
+_META = ("stack_trace", "always_on")
+
+
+def capture(module: torch.nn.Module, input_shape: Sequence[int]) -> fx.GraphModule:
+    """Export a model in eval mode and float32 as a plain, copyable graph; the module stays as is.
+
+    `input_shape` is one sample's, without the batch: the graph takes `(n, *input_shape)` for any n.
+    The graph owns every tensor it reads (parameters, buffers, constants), so its `state_dict` is
+    complete. What a model does only while training (stochastic depth) is not in an eval graph;
+    batch norm and dropout are, and `set_training` switches them.
+
+    Raises:
+        UsageError: the model rejects the shape, fixes its batch, or cannot be exported.
+    """
+    module = copy.deepcopy(module).eval().float()
+    _check_batch_norms(module)
+    example = torch.zeros(2, *input_shape)
+    _try_once(module, example)
+    program = _export(module, example)
+    graph_module = _plain(program.module(check_guards=False))
+    graph_module.meta["input_shape"] = tuple(input_shape)
+    for node in graph_module.graph.nodes:
+        flag = _mode_argument(node)
+        if flag is not None:
+            node.meta["always_on"] = bool(node.args[flag])
+    return graph_module
+
+
+def set_training(graph_module: fx.GraphModule, training: bool) -> None:
+    """Switch batch norm, dropout and their like in the graph, as `nn.Module.train` would.
+
+    (`graph_module.train()` only sets attributes, which no graph reads.) An operator that was
+    active in eval mode, such as batch norm without running statistics, stays active.
+    """
+    graph = graph_module.graph
+    for node in list(graph.nodes):
+        if node.meta.get("counts_batches"):
+            graph.erase_node(node)
+            continue
+        flag = _mode_argument(node)
+        if flag is None or node.meta.get("always_on"):
+            continue
+        node.update_arg(flag, training)
+        if training and node.target is torch.ops.aten.batch_norm.default:
+            _count_batches(node)
+    graph_module.recompile()
+
+
+def named_tensors(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Every parameter and buffer (not copies) by name; tied ones under each of their names."""
+    parameters = module.named_parameters(remove_duplicate=False)
+    return {**dict(parameters), **dict(module.named_buffers(remove_duplicate=False))}
+
+
+def _mode_argument(node: fx.Node) -> int | None:
+    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
+        return None
+    names = [argument.name for argument in node.target._schema.arguments]
+    found = [names.index(n) for n in ("train", "training", "use_input_stats") if n in names]
+    return found[0] if found and found[0] < len(node.args) else None
+
+
+def _count_batches(node: fx.Node) -> None:
+    """Add one to `num_batches_tracked`, as `_BatchNorm.forward` does while training."""
+    mean = node.args[3]
+    assert isinstance(mean, fx.Node)
+    name = str(mean.target).removesuffix("running_mean") + "num_batches_tracked"
+    for counter in node.graph.nodes:
+        if counter.op == "get_attr" and counter.target == name:
+            with node.graph.inserting_before(node):
+                added = node.graph.call_function(torch.ops.aten.add_.Tensor, (counter, 1))
+            added.meta["counts_batches"] = True
+            return
+
+
+def _check_batch_norms(module: torch.nn.Module) -> None:
+    for name, child in module.named_modules():
+        norm = isinstance(child, torch.nn.modules.batchnorm._BatchNorm)
+        if norm and child.momentum is None and child.track_running_stats:
+            what = "batch norm with momentum=None (a cumulative average) cannot be exported"
+            raise UsageError(what, where=name, fix="give it a momentum, for example 0.1")
+
+
+def _try_once(module: torch.nn.Module, example: torch.Tensor) -> None:
+    try:
+        with torch.no_grad():
+            module(example)
+    except Exception as error:
+        shape = ",".join(map(str, example.shape[1:]))
+        what = f"the model rejects an input of shape {shape}: {reason(error)}"
+        raise UsageError(what, fix="give the shape of one sample, without the batch") from error
+
+
+def _export(module: torch.nn.Module, example: torch.Tensor) -> torch.export.ExportedProgram:
+    dynamic = ({0: torch.export.Dim.AUTO},)
+    try:
+        with quiet(), torch.enable_grad():  # without gradients, attention is one opaque operator
+            program = torch.export.export(module, (example,), dynamic_shapes=dynamic, strict=False)
+    except Exception as error:
+        fix = "write forward() without data-dependent Python control flow"
+        raise UsageError(f"torch.export fails: {reason(error)}", fix=fix) from error
+    inputs = [n for n in program.graph.nodes if n.name in program.graph_signature.user_inputs]
+    if any(str(node.meta["val"].shape[0]).isdigit() for node in inputs):
+        fix = "use x.shape[0] or -1 where forward() names the batch size"
+        raise UsageError("the model works for one batch size only", fix=fix)
+    return program
+
+
+def _plain(exported: fx.GraphModule) -> fx.GraphModule:
+    """The same graph without pytree wrapping, guards and fake tensors, so that it can be copied."""
+    graph = fx.Graph()
+    leaves = graph.graph_copy(exported.graph, {})
+    graph.output(pytree.tree_unflatten(list(leaves), exported._out_spec))  # type: ignore[arg-type]
+    for node in reversed(graph.nodes):
+        node.meta = {key: node.meta[key] for key in _META if key in node.meta}
+        is_assert = str(getattr(node.target, "_schema", "")).startswith(_ASSERTS)
+        dead = node.op == "call_function" and not node.users and not node.is_impure()
+        if is_assert or dead:
+            graph.erase_node(node)
+    return fx.GraphModule(exported, graph)
+
+
+def reason(error: Exception) -> str:
+    """Torch's own reason in one line, with the user's source line where torch names it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    place = user_line(str(error))
+    return f"{text} (at {place})" if place else text
+
+
+def user_line(trace: str) -> str:
+    """`file:line` of the last frame of a printed stack that is not torch's own; or nothing."""
+    frames = re.findall(r'File "([^"]+)", line (\d+)', trace)
+    own = (str(Path(torch.__file__).parent), "torch/")
+    lines = [f"{file}:{line}" for file, line in frames if not file.startswith(own)]
+    return lines[-1] if lines else ""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Torch logs the whole graph when an export fails; its reason is in the exception."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,96 @@
+"""`.pt2` files: models as `torch.export` saves them, in and out."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import fx
+
+from pipeline.errors import UsageError
+from pipeline.models.graph import _plain, quiet, reason, set_training
+
+FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+_CODE = ("custom_obj", "opaque_obj", "data/aotinductor")
+_NOT_OURS = ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node", "torch_fn")
+
+
+def load(path: Path) -> tuple[fx.GraphModule, list[int]]:
+    """The graph of a `.pt2` file in eval mode, and the shape of one sample.
+
+    Tensors are read as tensors only: where torch would fall back to unpickling objects, this
+    refuses. (Shape expressions are still parsed by sympy: take files from those you trust.)
+
+    Raises:
+        UsageError: not a `.pt2` file, one that holds objects or compiled code, or one whose model
+            does not take exactly one tensor with a batch in front.
+    """
+    _check_archive(path)
+    try:
+        with quiet(), _tensors_only():
+            program = torch.export.load(path)
+    except Exception as error:
+        what = f"torch.export cannot load it: {reason(error)}"
+        fix = "save it again with torch.export.save(program, path), of this torch version"
+        raise UsageError(what, where=path, fix=fix) from error
+    names = program.graph_signature.user_inputs
+    inputs = [node for node in program.graph.nodes if node.name in names]
+    shapes = [getattr(node.meta.get("val"), "shape", None) for node in inputs]
+    if len(shapes) != 1 or shapes[0] is None or len(shapes[0]) < 2:
+        what = f"the model takes {len(names)} inputs; one tensor (batch, ...) is needed"
+        raise UsageError(what, where=path)
+    graph = _plain(program.module(check_guards=False))
+    for node in graph.graph.nodes:
+        node.meta.pop("always_on", None)
+    set_training(graph, False)
+    return graph, [int(size) for size in shapes[0][1:]]
+
+
+def save(graph_module: fx.GraphModule, input_shape: Sequence[int]) -> bytes:
+    """The graph as a `.pt2` file with a dynamic batch; equal graphs give equal bytes.
+
+    So it holds no stack traces: they name paths of this machine.
+    """
+    example = torch.zeros(2, *input_shape)
+    dynamic = ({0: torch.export.Dim.AUTO},)
+    with quiet():
+        program = torch.export.export(
+            graph_module, (example,), dynamic_shapes=dynamic, strict=False
+        )
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, fx.GraphModule) else ():
+            node.meta = {k: v for k, v in node.meta.items() if k not in _NOT_OURS}
+    buffer = io.BytesIO()
+    with quiet():
+        torch.export.save(program, buffer)
+    return buffer.getvalue()
+
+
+def _check_archive(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile) as error:
+        fix = "give a file that torch.export.save wrote"
+        raise UsageError("is no .pt2 file", where=path, fix=fix) from error
+    if any(word in name for name in names for word in _CODE):
+        fix = "export the model without custom objects or compiled code"
+        raise UsageError("holds more than a graph and tensors", where=path, fix=fix)
+
+
+@contextmanager
+def _tensors_only() -> Iterator[None]:
+    before = os.environ.get(FORCE)
+    os.environ[FORCE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FORCE]
+        else:
+            os.environ[FORCE] = before

@@ -1,0 +1,65 @@
+"""From a recipe's arms and a target to one measured session."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.bench.accuracy import TestSample
+from pipeline.bench.arms import deployable_arm
+from pipeline.bench.measure import measure
+from pipeline.bench.results import Stored
+from pipeline.bench.settings import SessionSettings
+from pipeline.board.board import Board
+from pipeline.board.open import open_board
+from pipeline.config.target import Target
+from pipeline.data.source import Data
+from pipeline.run import Arm, Runner
+from pipeline.verify import verdict
+from pipeline.verify.reference import draw
+
+
+def measure_arms(runner: Runner, arms: Sequence[Arm], target: Target, results: Path) -> Stored:
+    """Measure a recipe's arms on a target; the first is the baseline.
+
+    Raises:
+        Refused: an arm did not pass verification in the runtime that the target uses.
+    """
+    with opened(target) as (board, settings):
+        for arm in arms:
+            verdict.require(arm.certificate.meta["runtimes"], [settings.runtime], same=True)
+        return measure(
+            [deployable_arm(arm.name, arm.deployable) for arm in arms],
+            settings,
+            board,
+            recipe=runner.recipe.name,
+            results=results,
+            sample=test_sample(runner.data, settings.samples),
+        )
+
+
+@contextlib.contextmanager
+def opened(target: Target) -> Iterator[tuple[Board, SessionSettings]]:
+    """A target's board, and how to measure on it: with the best runtime that it can run."""
+    values = {name: value for name, (value, _) in target.origins.items()}
+    with open_board(target) as board:
+        values["runtime"] = board.choose(_wanted(target))
+        values["affinity"] = tuple(values["affinity"])
+        yield board, SessionSettings(target.name, **values, emulated=target.emulated)
+
+
+def _wanted(target: Target) -> Sequence[str]:
+    """The runtime that somebody asked for; else all that the target names, best first."""
+    runtime, origin = target.origins["runtime"]
+    asked = origin != str(target.path) or target.file.measure.runtime is not None
+    return [runtime] if asked else target.file.runtimes
+
+
+def test_sample(data: Data, count: int) -> TestSample | None:
+    """The test samples that run on the board, the same ones for a recipe's data."""
+    if count == 0:
+        return None
+    index = draw(data, "test", count)
+    inputs, targets = data.inputs("test", index), data.targets("test", index)
+    return TestSample(inputs, targets, data.metric, is_share=data.task.metric is None)

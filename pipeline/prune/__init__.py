@@ -1,0 +1,1 @@
+"""Structured pruning: labels, families, criteria, plan, rewrite, certificate."""

@@ -1,0 +1,156 @@
+"""The proof that a rewrite is exact: pruned output = output of the masked dense graph."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+from pipeline.prune.families import Family
+from pipeline.prune.plan import ranges
+from pipeline.prune.reference import to_reference
+from pipeline.prune.resize import Resizer
+from pipeline.prune.rewrite import removed_classes, rewrite
+from pipeline.prune.rules import name_of
+from pipeline.prune.trace import Trace
+
+TOLERANCE = 1e-5
+"""Largest relative error (of the largest output) that passes; an exact rewrite has ~1e-14."""
+
+
+class CertificateError(RuntimeError):
+    """The pruned graph is not the dense one without the removed channels: a bug of ours."""
+
+
+def certify(
+    graph_module: fx.GraphModule,
+    trace: Trace,
+    found: list[Family],
+    plan: Mapping[str, Any],
+    *,
+    inputs: Tensor | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Compare in float64 on random and, if given, real `inputs` (n, *shape).
+
+    Batch norm statistics are randomised and near-zero tensors (zero-initialised layers, layer
+    scale) are scaled up first, or a wrong rewrite behind them could not show.
+
+    `kind` is `mask-equivalence` (removed channels are zeroed, nothing else) or, where something
+    normalises or reduces over channels that go, `masked-normalisation`: there the dense model
+    computes over the kept channels only. `uncertified` names what changes the model in ways that
+    neither can express; `ok` is false then. `reductions` says which calls, among those that have no
+    weight that the plan could name, compute over which channels.
+
+    Raises:
+        CertificateError: the relative error exceeds `TOLERANCE`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    dense = to_float64(graph_module)
+    _provoke(dense, generator)
+    pruned = rewrite(dense, trace, found, plan)
+    gone = removed_classes(found, plan)
+    coupled = to_reference(dense, trace, gone, plan)
+    error = difference(dense, pruned, _samples(graph_module, inputs, generator))
+    if not error <= TOLERANCE:
+        raise CertificateError(f"relative error {error:.1e} exceeds {TOLERANCE:.0e}")
+    uncertified = [describe(trace, node) for node in coupled if not trace.coupled[node].certified]
+    return {
+        "kind": "masked-normalisation" if coupled else "mask-equivalence",
+        "ok": not uncertified,
+        "max_relative_error": _bound(error),
+        "uncertified": uncertified,
+        "reductions": [
+            row for node in coupled if (row := reduction(trace, node, gone)) is not None
+        ],
+    }
+
+
+def describe(trace: Trace, name: str) -> str:
+    """A node as an operator and, inside the graph, its name."""
+    node = next(node for node in trace.graph_module.graph.nodes if node.name == name)
+    return f"{name_of(node)} ({name})"
+
+
+def reduction(trace: Trace, name: str, gone: Tensor) -> dict[str, Any] | None:
+    """The `number`-th call of an operator on one sample's `shape`, and the places it sees."""
+    coupled = trace.coupled[name]
+    if len(coupled.inputs) > 1:
+        return None
+    nodes = [node for node in trace.graph_module.graph.nodes if node.op == "call_function"]
+    node = next(node for node in nodes if node.name == name)
+    ((place, axis),) = coupled.inputs.items()
+    labels = trace.of(node.args[place])
+    vector = trace.labels.vector(labels, axis)
+    assert vector is not None
+    same = [
+        n.name for n in nodes if name_of(n) == name_of(node) and _reads(trace, n) == labels.shape
+    ]
+    kept = ranges(Resizer(trace, gone).keep(vector).nonzero().flatten())
+    found = {"op": name_of(node), "shape": list(labels.shape[1:]), "number": same.index(name)}
+    return {**found, "axis": axis, "kept": kept}
+
+
+def _reads(trace: Trace, node: fx.Node) -> Any:
+    first = node.args[0] if node.args else None
+    return trace.shape(first) if isinstance(first, fx.Node) else None
+
+
+def _samples(graph_module: fx.GraphModule, inputs: Tensor | None, random: Any) -> list[Tensor]:
+    shape = (4, *graph_module.meta["input_shape"])
+    samples = [torch.randn(shape, generator=random, dtype=torch.float64)]
+    return samples if inputs is None else [*samples, inputs.double()]
+
+
+def difference(first: torch.nn.Module, second: torch.nn.Module, samples: list[Tensor]) -> float:
+    """Largest difference over all outputs and samples, relative to the largest output."""
+    worst = 0.0
+    for x in samples:
+        with torch.no_grad():
+            pairs = zip(_leaves(first(x)), _leaves(second(x)), strict=True)
+            for a, b in pairs:
+                if a.shape != b.shape or not bool(torch.isfinite(a).all()):
+                    return math.inf
+                scale = float(a.abs().max().clamp_min(1e-30))
+                worst = max(worst, float((a - b).abs().max()) / scale)
+    return worst
+
+
+def _leaves(output: Any) -> list[Tensor]:
+    return [t for t in pytree.tree_leaves(output) if isinstance(t, Tensor) and t.numel()]
+
+
+def to_float64(graph_module: fx.GraphModule) -> fx.GraphModule:
+    """A copy in float64, operators that name a float32 result included."""
+    wide = copy.deepcopy(graph_module).double()
+    for node in wide.graph.nodes:
+        node.args = pytree.tree_map(_widen, node.args)
+        node.kwargs = pytree.tree_map(_widen, node.kwargs)
+    wide.recompile()
+    return wide
+
+
+def _widen(value: Any) -> Any:
+    return torch.float64 if value is torch.float32 else value
+
+
+def _provoke(graph_module: fx.GraphModule, generator: torch.Generator) -> None:
+    state = graph_module.state_dict()  # shares memory with the graph's tensors
+    for name, tensor in graph_module.named_parameters():
+        if tensor.numel() and float(tensor.detach().abs().max()) < 1e-2:
+            state[name].copy_(torch.randn(tensor.shape, generator=generator) * 0.1)
+    for node in graph_module.graph.nodes:
+        if node.op == "call_function" and name_of(node) == "batch_norm" and node.args[3]:
+            mean, variance = (state[arg.target] for arg in node.args[3:5])
+            mean += 0.1 * variance.sqrt() * torch.randn(mean.shape, generator=generator)
+            variance *= torch.rand(variance.shape, generator=generator) + 0.5
+
+
+def _bound(error: float) -> float:
+    """The next power of ten up: rounding noise has no place in an artifact's digest."""
+    return float(10.0 ** math.ceil(math.log10(max(error, 1e-12))))

@@ -1,0 +1,121 @@
+"""Weights that a graph computes from its parameters become plain weights."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from pipeline.prune.rules import name_of
+
+_WEIGHT_PLACE = {
+    "conv1d": 1, "conv2d": 1, "conv3d": 1, "conv_transpose1d": 1, "conv_transpose2d": 1,
+    "conv_transpose3d": 1, "linear": 1, "matmul": 1, "mm": 1, "embedding": 0,
+}  # fmt: skip
+
+
+def fold(graph_module: fx.GraphModule) -> fx.GraphModule:
+    """The same function with computed weights (standardised, scaled, normalised) at their value.
+
+    A standardised weight depends on all of its inputs, so removing one would change the others;
+    its value does not. Training goes on with the value. The tensor keeps the name of the parameter
+    it is computed from where that has no other use. A graph without such weights is given back as
+    it is.
+    """
+    if not _computed(graph_module):
+        return graph_module
+    folded = copy.deepcopy(graph_module)
+    before = _read(folded)
+    for number, node in enumerate(_computed(folded)):
+        value = evaluate(node).detach().clone()
+        name = _own_parameter(node, value) or f"folded_weight_{number}"
+        _store(folded, name, value)
+        with folded.graph.inserting_before(node):
+            node.replace_all_uses_with(folded.graph.get_attr(name))
+        _erase(node)
+    for name in before - _read(folded):
+        path, _, leaf = name.rpartition(".")
+        delattr(folded.get_submodule(path), leaf)
+    folded.recompile()
+    return folded
+
+
+def _computed(graph_module: fx.GraphModule) -> list[fx.Node]:
+    constant: set[fx.Node] = set()
+    found: dict[fx.Node, None] = {}
+    for node in graph_module.graph.nodes:
+        if node.op == "get_attr":
+            constant.add(node)
+        inputs = node.all_input_nodes
+        place = _WEIGHT_PLACE.get(name_of(node)) if node.op == "call_function" else None
+        if place is not None and any(arg not in constant for arg in inputs):
+            weight = node.args[place]
+            if weight in constant and weight.op != "get_attr":
+                found[weight] = None
+        if node.op == "call_function" and inputs and all(arg in constant for arg in inputs):
+            constant.add(node)
+    return list(found)
+
+
+def evaluate(node: fx.Node) -> Tensor:
+    """The value of a node that depends on no input."""
+    known: dict[fx.Node, Any] = {}
+
+    def value(arg: fx.Node) -> Any:
+        if arg not in known:
+            if arg.op == "get_attr":
+                known[arg] = _attribute(arg)
+            else:
+                args, kwargs = fx.map_arg((arg.args, arg.kwargs), value)
+                known[arg] = arg.target(*args, **kwargs)  # type: ignore[operator]
+        return known[arg]
+
+    with torch.no_grad():
+        found: Tensor = value(node)
+    return found
+
+
+def _attribute(node: fx.Node) -> Any:
+    value: Any = node.graph.owning_module
+    for part in str(node.target).split("."):
+        value = getattr(value, part)
+    return value.detach().clone() if isinstance(value, Tensor) else value
+
+
+def _ancestors(node: fx.Node) -> set[fx.Node]:
+    found, todo = {node}, [node]
+    while todo:
+        new = [arg for arg in todo.pop().all_input_nodes if arg not in found]
+        found.update(new)
+        todo += new
+    return found
+
+
+def _own_parameter(node: fx.Node, value: Tensor) -> str | None:
+    inside = _ancestors(node)
+    module = node.graph.owning_module
+    assert module is not None
+    names = {str(arg.target) for arg in inside if arg.op == "get_attr"}
+    for name, parameter in module.named_parameters():
+        if name in names and parameter.shape == value.shape:
+            readers = [n for n in node.graph.nodes if n.op == "get_attr" and n.target == name]
+            if all(user in inside for reader in readers for user in reader.users):
+                return name
+    return None
+
+
+def _store(graph_module: fx.GraphModule, name: str, value: Tensor) -> None:
+    path, _, leaf = name.rpartition(".")
+    setattr(graph_module.get_submodule(path), leaf, torch.nn.Parameter(value))
+
+
+def _erase(node: fx.Node) -> None:
+    for one in reversed([n for n in node.graph.nodes if n in _ancestors(node)]):
+        if not one.users:
+            node.graph.erase_node(one)
+
+
+def _read(graph_module: fx.GraphModule) -> set[str]:
+    return {str(node.target) for node in graph_module.graph.nodes if node.op == "get_attr"}

@@ -1,0 +1,149 @@
+"""Sizes that are written into a graph's arguments, and how they follow the channels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from pipeline.prune.rules import name_of
+from pipeline.prune.rules.contraction import groups_of
+from pipeline.prune.trace import Trace
+
+Resize = Callable[["Resizer", fx.Node, list[Any]], list[Any]]
+
+_RESIZES: dict[str, Resize] = {}
+
+
+def _resize(*names: str) -> Callable[[Resize], Resize]:
+    def declare(function: Resize) -> Resize:
+        _RESIZES.update(dict.fromkeys(names, function))
+        return function
+
+    return declare
+
+
+class Resizer:
+    """A trace and the classes that go: the new size of anything in the graph."""
+
+    def __init__(self, trace: Trace, gone: Tensor) -> None:
+        self.trace, self.gone = trace, gone
+
+    def keep(self, labels: Tensor) -> Tensor:
+        """Which of these labels stay."""
+        return ~torch.isin(self.trace.labels.find(labels), self.gone)
+
+    def kept(self, labels: Tensor) -> tuple[int, Tensor] | None:
+        """The axis of a label tensor that shrinks, and which of its places stay."""
+        axis = self.trace.labels.axis(labels)
+        vector = None if axis is None else self.trace.labels.vector(labels, axis)
+        stay = None if vector is None else self.keep(vector)
+        return None if axis is None or stay is None or bool(stay.all()) else (axis, stay)
+
+    def size(self, labels: Tensor) -> list[int]:
+        """The new shape."""
+        shape = list(labels.shape)
+        change = self.kept(labels)
+        if change is not None:
+            shape[change[0]] = int(change[1].sum())
+        return shape
+
+    def update(self, node: fx.Node) -> None:
+        """Write the new sizes into a node of a copy of the traced graph."""
+        function = _RESIZES.get(name_of(node)) if node.op == "call_function" else None
+        if function is not None:
+            node.args = tuple(function(self, node, list(node.args)))
+
+
+@_resize("view", "reshape", "_unsafe_view", "expand", "unflatten", "zeros", "new_zeros")
+def _sizes(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
+    labels = resizer.trace.of(node)
+    change = resizer.kept(labels)
+    place = len(args) - 1
+    first = args[1] % resizer.trace.of(args[0]).dim() if name_of(node) == "unflatten" else 0
+    if change is not None and first <= change[0] < first + len(args[place]):
+        sizes = list(args[place])
+        at = change[0] - first
+        if sizes[at] != -1:
+            sizes[at] = int(change[1].sum())
+        args[place] = sizes
+    return args
+
+
+@_resize("split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk")
+def _split(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
+    change = resizer.kept(resizer.trace.of(args[0]))
+    given: Any = args[2] if len(args) > 2 else node.kwargs.get("dim", 0)
+    axis = given % resizer.trace.of(args[0]).dim()
+    if change is None or change[0] != axis:
+        return args
+    parts: Any = resizer.trace.values[node.name]
+    node.target, node.kwargs = torch.ops.aten.split_with_sizes.default, {}
+    return [args[0], [resizer.size(part)[axis] for part in parts], axis]
+
+
+@_resize("slice", "narrow", "select")
+def _cut(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
+    change = resizer.kept(resizer.trace.of(args[0]))
+    axis = args[1] % resizer.trace.of(args[0]).dim() if len(args) > 1 else 0
+    if change is None or change[0] != axis:
+        return args
+    stay = change[1]
+
+    def moved(place: Any, default: int) -> int:
+        end = len(stay) if place is None else min(place, len(stay))
+        at = default if place is None else (end + len(stay) if end < 0 else end)
+        return int(stay[: max(at, 0)].sum())
+
+    if name_of(node) == "select":
+        return [args[0], axis, moved(args[2], 0)]
+    if name_of(node) == "narrow":
+        start, stop = moved(args[2], 0), moved(args[2] % len(stay) + args[3], len(stay))
+        return [args[0], axis, start, stop - start]
+    given = [*args[2:4], None, None]
+    if len(args) > 4 and args[4] != 1:  # neighbours go together: the start within a step stays
+        return [args[0], axis, given[0], int(stay.sum()), args[4]]
+    return [args[0], axis, moved(given[0], 0), moved(given[1], len(stay))]
+
+
+@_resize(
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"
+)  # fmt: skip
+def _depthwise(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
+    labels = resizer.trace.of(args[0])
+    weight: Any = args[1]
+    if weight.op != "get_attr":
+        return args
+    axis = labels.dim() - resizer.trace.tensor(weight).dim() + 1
+    groups = groups_of(node)
+    if groups > 1 and groups == labels.shape[axis]:
+        args[6] = resizer.size(labels)[axis]
+    return args
+
+
+@_resize("scaled_dot_product_attention")
+def _attention(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
+    """The scale is 1 / sqrt(head width) unless it is given: it stays that of the dense model."""
+    query = resizer.trace.of(args[0])
+    if resizer.kept(query) is not None and node.kwargs.get("scale") is None:
+        node.kwargs = {**node.kwargs, "scale": 1 / math.sqrt(query.shape[-1])}
+    return args
+
+
+@_resize("layer_norm", "rms_norm")
+def _normalised(resizer: Resizer, _node: fx.Node, args: list[Any]) -> list[Any]:
+    size = resizer.size(resizer.trace.of(args[0]))
+    args[1] = size[len(size) - len(args[1]) :]
+    return args
+
+
+@_resize("group_norm")
+def _group_norm(resizer: Resizer, _node: fx.Node, args: list[Any]) -> list[Any]:
+    """The number of groups stays, unless each channel is one."""
+    labels = resizer.trace.of(args[0])
+    if args[1] == labels.shape[1]:
+        args[1] = resizer.size(labels)[1]
+    return args

@@ -1,0 +1,98 @@
+"""Physical removal: a graph and a plan become a smaller graph."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+from pipeline.models.graph import named_tensors
+from pipeline.prune.families import Family, families
+from pipeline.prune.fold import fold
+from pipeline.prune.plan import check_fits, kept_channels
+from pipeline.prune.resize import Resizer
+from pipeline.prune.shapes import shapes
+from pipeline.prune.trace import Trace
+
+
+def apply(graph_module: fx.GraphModule, plan: Mapping[str, Any]) -> fx.GraphModule:
+    """Replay a plan on the graph it belongs to; the graph given is left as it is.
+
+    The same plan on the same weights gives the same result, bit for bit.
+
+    Raises:
+        UsageError: this is no plan, or one for another model.
+    """
+    graph_module = fold(graph_module)
+    check_fits(plan, graph_module)
+    trace = Trace(graph_module, uncertified=plan["settings"].get("allow_uncertified", False))
+    return rewrite(graph_module, trace, families(trace, graph_module.state_dict()), plan)
+
+
+def rewrite(
+    graph_module: fx.GraphModule, trace: Trace, found: list[Family], plan: Mapping[str, Any]
+) -> fx.GraphModule:
+    """`apply` with a trace of the graph (or of one with other weights) at hand."""
+    resizer = Resizer(trace, removed_classes(found, plan))
+    pruned = copy.deepcopy(graph_module)
+    for node in pruned.graph.nodes:
+        resizer.update(node)
+    tensors = named_tensors(graph_module)
+    for name, axis, vector in trace.axes():
+        stay = resizer.keep(vector)
+        if not bool(stay.all()):
+            same = [other for other in tensors if tensors[other] is tensors[name]]  # tied weights
+            _shrink(pruned, same, axis, stay)
+    pruned.graph.lint()
+    pruned.recompile()
+    _check(pruned, trace, resizer)
+    return pruned
+
+
+def removed_classes(found: list[Family], plan: Mapping[str, Any]) -> Tensor:
+    """The label classes that a plan removes."""
+    kept = kept_channels(plan, found)
+    gone = [_without(family, kept[family.name]) for family in found if family.name in kept]
+    return torch.cat(gone) if gone else torch.zeros(0, dtype=torch.int64)
+
+
+def _without(family: Family, kept: Tensor) -> Tensor:
+    mask = torch.ones(family.width, dtype=torch.bool)
+    mask[kept] = False
+    return family.labels[mask]
+
+
+def _shrink(graph_module: fx.GraphModule, names: list[str], axis: int, stay: Tensor) -> None:
+    owners = [graph_module.get_submodule(name.rpartition(".")[0]) for name in names]
+    leaves = [name.rpartition(".")[2] for name in names]
+    old = getattr(owners[0], leaves[0])
+    new = old.detach().index_select(axis, stay.nonzero().flatten()).clone()
+    if isinstance(old, torch.nn.Parameter):
+        new = torch.nn.Parameter(new, old.requires_grad)
+    for owner, leaf in zip(owners, leaves, strict=True):
+        setattr(owner, leaf, new)
+
+
+def _check(pruned: fx.GraphModule, trace: Trace, resizer: Resizer) -> None:
+    """Every shape in the new graph must be the one its labels foretell: else it is our bug."""
+    held = shapes(pruned, 2)
+    for node in pruned.graph.nodes:
+        value = trace.values[node.name]
+        expected = pytree.tree_map_only(Tensor, lambda x: torch.Size(resizer.size(x)), value)
+        if (
+            node.op == "call_function"
+            and value is not None
+            and not _same(expected, held[node.name])
+        ):
+            raise RuntimeError(f"{node.name}: {held[node.name]} where {expected} was expected")
+
+
+def _same(expected: Any, held: Any) -> bool:
+    if isinstance(held, torch.Size):
+        return bool(expected == held)
+    pairs = zip(expected, held, strict=True)
+    return all(_same(e, h) for e, h in pairs if isinstance(h, torch.Size))

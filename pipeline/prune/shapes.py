@@ -1,0 +1,48 @@
+"""Concrete shapes of everything in a graph, and the axes that the batch moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import fx
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils import _pytree as pytree
+
+
+def shapes(graph_module: fx.GraphModule, batch: int) -> dict[str, Any]:
+    """{node name: what it holds}, with a `torch.Size` for each tensor and plain ints as they are.
+
+    Nothing is computed: the graph runs on fake tensors.
+    """
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        run = _Recorder(graph_module, mode)
+        x = torch.empty(batch, *graph_module.meta["input_shape"], dtype=_dtype(graph_module))
+        with torch.no_grad():
+            run.run(x)
+    return run.held
+
+
+def moving_axes(one: Any, two: Any) -> set[int]:
+    """The axes whose size differs between two batches, given a tensor's two shapes."""
+    return {axis for axis, (a, b) in enumerate(zip(one, two, strict=True)) if a != b}
+
+
+def _dtype(graph_module: fx.GraphModule) -> torch.dtype:
+    kinds = {p.dtype for p in graph_module.parameters()}
+    return torch.float64 if torch.float64 in kinds else torch.float32
+
+
+class _Recorder(fx.Interpreter):
+    def __init__(self, graph_module: fx.GraphModule, mode: FakeTensorMode) -> None:
+        super().__init__(graph_module)
+        self.mode, self.held = mode, dict[str, Any]()
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        self.held[n.name] = pytree.tree_map_only(torch.Tensor, lambda t: t.shape, value)
+        return value
+
+    def fetch_attr(self, target: str) -> Any:
+        value = super().fetch_attr(target)
+        return self.mode.from_tensor(value) if isinstance(value, torch.Tensor) else value

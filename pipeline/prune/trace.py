@@ -1,0 +1,210 @@
+"""Run a graph on channel labels: which parts of which tensors depend on each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, fx
+
+from pipeline.prune import rules
+from pipeline.prune.labels import Labels, core, fixed
+from pipeline.prune.shapes import moving_axes, shapes
+from pipeline.prune.zeros import keeps_zero
+
+LARGEST_LABELLED = 1 << 18
+"""Elements; a larger constant that is no weight (a look-up table) is held fixed."""
+
+Value: TypeAlias = Tensor | list[Tensor] | None
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """An operator that holds channels fixed, and why."""
+
+    op: str
+    node: str
+    reason: str
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Coupled:
+    """An operator whose result mixes the channels: it computes over those that stay.
+
+    `inputs` is {place of an argument: its channel axis}; `output` the channel axis of the result,
+    None where the channels are reduced. What is not `certified` changes the model's meaning in a
+    way no mask can express, so it happens only where the user allows it.
+    """
+
+    inputs: dict[int, int]
+    output: int | None
+    certified: bool
+
+
+class Trace:
+    """The labels of every node, by node name, and of every tensor the graph reads.
+
+    `uncertified` lets channels go where the result cannot be proven, see `Coupled`.
+    """
+
+    def __init__(self, graph_module: fx.GraphModule, *, uncertified: bool = False) -> None:
+        self.graph_module = graph_module
+        self.uncertified = uncertified
+        self.coupled: dict[str, Coupled] = {}
+        self.grouped: set[tuple[str, int]] = set()
+        self.labels = Labels()
+        self.values: dict[str, Value] = {}
+        self.zero: set[str] = set()
+        self.freezes: list[Freeze] = []
+        self._axes: dict[tuple[str, int], Tensor] = {}
+        self._elements: dict[str, Tensor] = {}
+        self._first_name: dict[int, str] = {}
+        # Not 1: `squeeze` and broadcasting treat a batch of one as no batch.
+        self._sizes = shapes(graph_module, 2)
+        self._larger = shapes(graph_module, 3)
+        for node in graph_module.graph.nodes:
+            self.values[node.name] = self._visit(node)
+            if keeps_zero(self, node):
+                self.zero.add(node.name)
+        self._freeze_double_roles()
+
+    def _visit(self, node: fx.Node) -> Value:
+        if node.op == "get_attr":
+            return None
+        if node.op == "output":
+            for arg in node.all_input_nodes:
+                self.freeze(self.of(arg), node, "the model's output keeps its shape")
+            return None
+        if node.op == "placeholder" or not _has_tensor(self.shape(node)):
+            return self.constant(node)
+        value: Value = rules.find(node)(self, node)
+        return value
+
+    def shape(self, node: Any) -> Any:
+        """The shape of a node's tensor, or the shapes of its tensors."""
+        return self._sizes[node.name]
+
+    def concrete(self, arg: Any) -> Any:
+        """An argument with symbolic sizes replaced by concrete ones."""
+        if isinstance(arg, fx.Node):
+            value = self.shape(arg)
+            return value if isinstance(value, int) else arg
+        if isinstance(arg, list | tuple):
+            return type(arg)(self.concrete(a) for a in arg)
+        return arg
+
+    def of(self, arg: Any) -> Tensor:
+        """The labels of a tensor argument."""
+        if arg.op == "get_attr":
+            return self._read(arg) if self.holds_tensor(arg) else fixed(())
+        value = self.values[arg.name]
+        return value if isinstance(value, Tensor) else fixed(())
+
+    def settled(self, labels: Tensor, node: fx.Node, item: int | None = None) -> Tensor:
+        """Settle the labels of a node's output, its batch axes tied."""
+        one, two = self._sizes[node.name], self._larger[node.name]
+        if item is not None:
+            one, two = one[item], two[item]
+        tied = moving_axes(one, two)
+        if tied & set(self.labels.varying(labels)):
+            self.freeze(labels, node, "folds the channels into the batch")
+        return self.labels.settle(labels, tied=tied)
+
+    def constant(self, node: fx.Node) -> Value:
+        """Fixed labels in the shape of a node's output."""
+        shape = self.shape(node)
+        if isinstance(shape, torch.Size):
+            return fixed(shape)
+        if isinstance(shape, list | tuple):
+            return [fixed(s) if isinstance(s, torch.Size) else fixed(()) for s in shape]
+        return None
+
+    def freeze(self, labels: Tensor, node: fx.Node, reason: str) -> None:
+        """Hold channels fixed; reported if anything could have been removed there."""
+        slim = core(labels)
+        free = slim[self.labels.find(slim) != 0]
+        if free.numel():
+            op = rules.name_of(node) if node.op == "call_function" else node.op
+            self.freezes.append(Freeze(op, node.name, reason, free))
+        self.labels.fix(labels)
+
+    def couple(
+        self, node: fx.Node, inputs: dict[int, int], output: int | None, certified: bool = True
+    ) -> None:
+        """Note that a node computes over the channels that stay."""
+        self.coupled[node.name] = Coupled(inputs, output, certified)
+
+    def holds_tensor(self, node: fx.Node) -> bool:
+        """Whether a node's value is one tensor."""
+        if node.op == "get_attr":
+            return isinstance(self._attribute(node), Tensor)
+        return isinstance(self.values[node.name], Tensor)
+
+    def tensor(self, node: Any) -> Tensor:
+        """The tensor behind a get_attr node."""
+        value = self._attribute(node)
+        assert isinstance(value, Tensor)
+        return value
+
+    def _attribute(self, node: Any) -> Any:
+        value: Any = self.graph_module
+        for part in node.target.split("."):
+            value = getattr(value, part)
+        return value
+
+    def name(self, node: Any) -> str:
+        """The tensor's first name in the graph, whatever it is called here (tied weights)."""
+        return self._first_name.setdefault(id(self.tensor(node)), node.target)
+
+    def weight(self, node: Any, axis: int) -> Tensor:
+        """Labels along one axis of a weight, each axis having its own."""
+        key = (self.name(node), axis)
+        if key not in self._axes:
+            self._axes[key] = self.labels.fresh(self.tensor(node).shape[axis])
+        return self._axes[key]
+
+    def _read(self, node: fx.Node) -> Tensor:
+        name = self.name(node)
+        if name not in self._elements:
+            tensor = self.tensor(node)
+            small = tensor.dim() and tensor.numel() <= LARGEST_LABELLED
+            labelled = small and tensor.is_floating_point()
+            fresh = self.labels.fresh(tensor.numel()).view(tensor.shape) if labelled else None
+            self._elements[name] = fixed(tensor.shape) if fresh is None else fresh
+        return self._elements[name]
+
+    def _freeze_double_roles(self) -> None:
+        for node in self.graph_module.graph.nodes:
+            name = self.name(node) if node.op == "get_attr" and self.holds_tensor(node) else ""
+            if name in self._elements:
+                for axis in [axis for owner, axis in self._axes if owner == name]:
+                    self.freeze(self._axes[name, axis], node, "the weight is used in two ways")
+                    self.labels.fix(self._elements[name])
+
+    def owners(self) -> dict[int, str]:
+        """{class: the axis of a tensor it belongs to}, fixed classes included."""
+        found: dict[int, str] = {}
+        for name, axis, vector in self.axes():
+            for root in self.labels.classes(self.labels.root(vector)):
+                found.setdefault(root, f"{name}:{axis}")
+        return found
+
+    def axes(self) -> list[tuple[str, int, Tensor]]:
+        """(tensor name, axis, labels along it) of every weight axis and every labelled constant."""
+        found = [(name, axis, vector) for (name, axis), vector in self._axes.items()]
+        for name, elements in self._elements.items():
+            settled = self.labels.settle(elements)
+            sizes = core(settled).shape
+            axis = max(range(len(sizes)), key=lambda d: sizes[d], default=0)
+            vector = self.labels.vector(settled, axis) if len(sizes) else None
+            if vector is not None:
+                found.append((name, axis, vector))
+        return found
+
+
+def _has_tensor(shape: Any) -> bool:
+    if isinstance(shape, torch.Size):
+        return True
+    return isinstance(shape, list | tuple) and any(_has_tensor(s) for s in shape)

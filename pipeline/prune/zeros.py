@@ -1,0 +1,62 @@
+"""Which activations are zero in a channel whose weights are zero."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import fx
+
+from pipeline.prune.rules import name_of
+
+if TYPE_CHECKING:
+    from pipeline.prune.trace import Trace
+
+_MAKES = {"conv1d", "conv2d", "conv3d", "linear", "conv_transpose1d", "conv_transpose2d",
+          "conv_transpose3d", "matmul", "bmm", "mm", "embedding"}  # fmt: skip
+_PASSES = {
+    "permute", "transpose", "t", "movedim", "view", "reshape", "_unsafe_view", "flatten",
+    "unflatten", "unsqueeze", "squeeze", "expand", "select", "narrow", "slice", "split",
+    "split_with_sizes", "chunk", "unbind", "getitem", "repeat", "cat", "stack", "contiguous",
+    "clone", "alias", "detach", "dropout", "feature_dropout", "to", "_to_copy", "flip", "roll",
+    "relu", "silu", "gelu", "tanh", "hardswish", "leaky_relu", "prelu", "relu6", "hardtanh",
+    "neg", "abs", "square", "hardshrink", "softshrink", "mean", "sum", "glu",
+    "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d",
+    "scaled_dot_product_attention", "elu", "mish", "pixel_shuffle", "channel_shuffle",
+}  # fmt: skip
+_COMBINES = {"mul", "add", "sub", "div", "batch_norm"}
+
+
+def keeps_zero(trace: Trace, node: fx.Node) -> bool:
+    """Whether a removed channel is zero in this node's output, given zeroed weights.
+
+    A product of two activations over a channel axis may lose channels only then.
+    """
+    if node.op == "get_attr":
+        return True
+    if node.op != "call_function":
+        return False
+    name = name_of(node)
+    if (
+        name in _MAKES
+        or node.name in trace.coupled
+        or (name == "batch_norm" and node.args[1] is not None)
+    ):
+        return True
+    if name not in _PASSES | _COMBINES:
+        return False
+    inputs = [arg for arg in node.all_input_nodes if _varies(trace, arg)]
+    zero = [arg.name in trace.zero for arg in inputs]
+    if name == "mul":
+        return any(zero)
+    if name in ("add", "sub"):
+        return len(inputs) == 2 and all(zero)
+    if name == "div":
+        return bool(inputs) and inputs[0] is node.args[0] and zero[0]
+    return all(zero)
+
+
+def _varies(trace: Trace, arg: fx.Node) -> bool:
+    value = trace.values[arg.name]
+    if isinstance(value, list):
+        return any(trace.labels.varying(labels) for labels in value)
+    return trace.holds_tensor(arg) and bool(trace.labels.varying(trace.of(arg)))

@@ -1,0 +1,160 @@
+"""Single steps outside a recipe: the same stages, on a model and into a folder the user names."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import (
+    MANIFEST,
+    A,
+    Artifact,
+    Checkpoint,
+    Deployable,
+    Workdir,
+    digest_of,
+    file_digest,
+    folder_digests,
+)
+from pipeline.config.explain import parse
+from pipeline.config.recipe import DataConfig, ModelConfig, TaskConfig
+from pipeline.config.resolve import add_folder
+from pipeline.data.source import Data
+from pipeline.errors import UsageError
+from pipeline.run import register_stages
+from pipeline.stage import STAGES, Run
+from pipeline.store import read_json
+
+
+@contextmanager
+def workdir(near: Path) -> Iterator[Workdir]:
+    """Folders for one stage, on the disk of `near`, gone afterwards."""
+    near.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=near, prefix=".secateur-") as base:
+        work = Workdir(Path(base) / "out", Path(base) / "scratch")
+        work.out.mkdir()
+        work.scratch.mkdir()
+        yield work
+
+
+def run_stage(
+    name: str, table: dict[str, Any], out: Path, *, using: Run | None = None, **inputs: Any
+) -> Artifact:
+    """Run one stage with the options given, and put its artifact at `out`.
+
+    `using` is called in the stage's place: it does the same and may tell more.
+
+    Raises:
+        UsageError: an option is wrong, or `out` holds something that is not ours.
+    """
+    register_stages()
+    given = {key: value for key, value in table.items() if value is not None}
+    config, problems = parse(STAGES[name].config, given, Path.cwd())
+    if problems:
+        raise UsageError("; ".join(problems), where=name, fix=f"secateur {name} --help")
+    if out.exists() and not (out / MANIFEST).is_file():
+        raise UsageError("exists and is not an artifact", where=out, fix="name another --out")
+    with workdir(out.resolve().parent) as work:
+        made = (using or STAGES[name].run)(**inputs, cfg=config, work=work)
+        if out.exists():
+            shutil.rmtree(out)
+        made.path.rename(out)
+    return type(made)(out, made.digest, made.meta)
+
+
+@contextmanager
+def checkpoint(
+    model: str, shape: Sequence[int] | None, weights: Path | None = None
+) -> Iterator[Checkpoint]:
+    """The checkpoint that `--model` names: an artifact's folder, `module:function` or a `.pt2`.
+
+    `shape` is one sample's with the batch in front, as torch users write it: (1, 3, 224, 224).
+
+    Raises:
+        UsageError: neither a checkpoint nor an importable factory, or the shape is missing.
+    """
+    if Path(model).suffix == ".pt2":
+        with tempfile.TemporaryDirectory() as near, workdir(Path(near)) as work:
+            yield _from_program(Path(model), shape, weights, work)
+        return
+    if Path(model).is_dir():
+        yield open_artifact(Path(model), Checkpoint)
+        return
+    if not shape or len(shape) < 2:
+        raise UsageError("--input is missing", where=model, fix="give it as 1,3,224,224")
+    add_folder(Path.cwd())
+    register_stages()
+    table = {"factory": model, "input": list(shape)[1:], "weights": weights}
+    config, problems = parse(ModelConfig, table, Path.cwd())
+    if config is None:
+        raise UsageError("; ".join(problems), where="--model")
+    with tempfile.TemporaryDirectory() as near, workdir(Path(near)) as work:
+        made = STAGES["load"].run(cfg=config, work=work)
+        assert isinstance(made, Checkpoint)
+        yield made
+
+
+def _from_program(
+    path: Path, shape: Sequence[int] | None, weights: Path | None, work: Workdir
+) -> Checkpoint:
+    """A checkpoint of what `torch.export.save` wrote, the file inside it."""
+    from pipeline.models import program
+    from pipeline.models.graph import capture
+    from pipeline.prune.checkpoint import save
+    from pipeline.train.start import load_weights
+
+    graph, own_shape = program.load(path)
+    wanted = list(shape)[1:] if shape else own_shape
+    if weights is not None:
+        load_weights(graph, weights)
+    return save(
+        work, capture(graph, wanted), source={"program": file_digest(path)},
+        input_shape=wanted, classes=None, program_file=path,
+    )  # fmt: skip
+
+
+def open_artifact(path: Path, kind: type[A]) -> A:
+    """An artifact by its folder, checked byte for byte.
+
+    Raises:
+        UsageError: not an artifact of that kind, or changed since it was made.
+    """
+    manifest = read_json(path / MANIFEST)
+    if manifest is None or "kind" not in manifest:
+        raise UsageError(f"has no {MANIFEST}", where=path, fix="name a folder secateur made")
+    if manifest["kind"] != kind.__name__ and kind is not Artifact:
+        what = f"is a {manifest['kind']}, a {kind.__name__} is needed"
+        raise UsageError(what, where=path)
+    if folder_digests(path) != manifest["files"]:
+        raise UsageError("was changed since it was made", where=path, fix="make it again")
+    return kind(path, digest_of(manifest), manifest["meta"])
+
+
+@contextmanager
+def deployable(
+    path: Path, reference: Checkpoint, data: Data | None, near: Path
+) -> Iterator[Deployable]:
+    """What `convert` wrote, or any .tflite file of the same model, taken as if it had."""
+    if path.is_dir():
+        yield open_artifact(path, Deployable)
+        return
+    from pipeline.verify.standalone import adopt
+
+    assert data is not None
+    with workdir(near.resolve().parent) as work:
+        yield adopt(path, reference, data, work)
+
+
+def data_from(path: Path | None, model: Checkpoint) -> Data | None:
+    """Samples for one stage: an .npz, or a folder of images; None where no path is given."""
+    if path is None:
+        return None
+    key = "folder" if path.is_dir() else "npz"
+    config, problems = parse(DataConfig, {key: path}, Path.cwd())
+    if config is None:
+        raise UsageError("; ".join(problems), where=path)
+    return Data(config, list(model.meta["input"]), model.meta["classes"], TaskConfig())

@@ -1,0 +1,21 @@
+"""What every test has: folders of its own, and no settings from outside."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.virtual import virtual_board, virtual_home  # noqa: F401
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: waiting threads do not spin
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    for name in [n for n in os.environ if n.startswith("SECATEUR_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SECATEUR_HOME", str(folder))
+    return folder

@@ -1,0 +1,155 @@
+"""The chain from a checkpoint to an int8 file, and each trap of the converters in its way."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from ai_edge_litert.interpreter import Interpreter
+
+from pipeline.artifacts import Deployable, Exported, folder_digests
+from pipeline.convert import onnx_file
+from pipeline.convert.audit import audit
+from pipeline.convert.children.savedmodel import ARGUMENTS
+from pipeline.convert.layout import sqnr_db
+from pipeline.convert.prepare import prepare
+from pipeline.convert.stage import ConvertConfig, ExportConfig, convert, export
+from pipeline.errors import Refused, UsageError
+from pipeline.models.graph import capture
+from pipeline.prune.checkpoint import load
+from pipeline.quantize.stage import QuantizeConfig, quantize
+from tests.convert.chains import chain, run, workdir
+
+NETWORKS = ["pools", "heads", "sound", "cube"]
+
+
+def answers(path: Path, made: Exported | Deployable, x: np.ndarray) -> list[np.ndarray]:
+    """The file's outputs in torch's order and layout, dequantised."""
+    run = Interpreter(str(path)).get_signature_runner()
+    ((name, port),) = run.get_input_details().items()
+    scale, zero = port["quantization"]
+    rows = []
+    for sample in x.transpose(made.meta["layout"]["input"]):
+        value = np.clip(np.round(sample / scale) + zero, -128, 127) if scale else sample
+        rows.append(run(**{name: value[None].astype(port["dtype"])}))
+    outputs = []
+    for entry in made.meta["layout"]["outputs"]:
+        scale, zero = run.get_output_details()[entry["name"]]["quantization"]
+        value = np.concatenate([row[entry["name"]] for row in rows]).astype(np.float32)
+        value = (value - zero) * scale if scale else value
+        outputs.append(value.transpose(entry["to_torch"]))
+    return outputs
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_float_and_int8_files_answer_as_torch_does(name: str) -> None:
+    made = chain(name)
+    x = made.data.inputs("validation")[:8]
+    want = [value.numpy() for value in onnx_file.run(load(made.checkpoint), torch.from_numpy(x))]
+    in_float = answers(made.exported.file("float.tflite"), made.exported, x)
+    in_int8 = answers(made.deployable.file("model.tflite"), made.deployable, x)
+    for reference, close, near in zip(want, in_float, in_int8, strict=True):
+        assert close.shape == near.shape == reference.shape
+        assert sqnr_db(reference, close) > 90
+        assert sqnr_db(reference, near) > 18
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_int8_file_is_integer_throughout(name: str) -> None:
+    made = chain(name).deployable
+    found = audit(made.file("model.tflite"))
+    assert found.float_operators == {}
+    assert found.insane_scales == []
+    assert made.meta["size_bytes"] == found.size_bytes
+    for port in (*made.meta["inputs"], *made.meta["outputs"]):
+        assert port["dtype"] == "int8"
+        assert port["shape"][0] == 1
+        assert 0 < port["scale"] < 1
+
+
+def test_padded_max_pools_are_rewritten_and_would_be_refused_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert chain("pools").exported.meta["prepared"] == {"unpad_max_pools": 2}
+    monkeypatch.setattr("pipeline.convert.prepare.PASSES", ())
+    with pytest.raises(Refused, match=r"quantization scale out of range: .*e\+3[0-9]"):
+        run(tmp_path, "pools")
+
+
+def test_gelu_stays_one_operator() -> None:
+    made = chain("heads")
+    model = onnx.load(made.exported.file("model.onnx"))
+    assert [entry.version for entry in model.opset_import if not entry.domain] == [20]
+    assert "Gelu" in {node.op_type for node in model.graph.node}
+    assert audit(made.deployable.file("model.tflite")).operators["GELU"] == 1
+
+
+def test_onnx_in_the_artifact_is_ours_not_what_onnx2tf_made_of_it() -> None:
+    made = chain("heads")
+    graph = load(made.checkpoint)
+    prepare(graph, (3, 16, 16))
+    assert made.exported.file("model.onnx").read_bytes() == onnx_file.to_onnx(graph, (3, 16, 16), 3)
+
+
+def test_same_inputs_give_the_same_bytes_in_another_folder(tmp_path: Path) -> None:
+    first, again = chain("sound"), run(tmp_path / "a" / "rather" / "deeper" / "folder", "sound")
+    for name in ("exported", "quantized", "deployable"):
+        one, two = getattr(first, name), getattr(again, name)
+        assert folder_digests(one.path) == folder_digests(two.path)
+        assert one.digest == two.digest
+    needles = [b"/tmp", str(tmp_path).encode(), str(Path(__file__).parent).encode()]
+    for path in again.exported.path.rglob("*"):
+        if path.is_file():
+            assert not any(needle in path.read_bytes() for needle in needles), path
+
+
+def test_a_child_that_dies_leaves_nothing_half_made(tmp_path: Path) -> None:
+    made, work = chain("sound"), workdir(tmp_path)
+    with pytest.raises(Refused, match="took longer"):
+        export(made.checkpoint, cfg=ExportConfig(timeout_s=3), work=work)
+    assert list(work.out.iterdir()) == []
+    assert export(made.checkpoint, cfg=ExportConfig(), work=work).digest == made.exported.digest
+
+
+def test_every_argument_of_onnx2tf_is_given() -> None:
+    spec = importlib.util.find_spec("onnx2tf")
+    assert spec
+    assert spec.origin
+    tree = ast.parse(Path(spec.origin).with_name("onnx2tf.py").read_text())
+    (function,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "convert")
+    names = {argument.arg for argument in function.args.args}
+    assert names == {*ARGUMENTS, "input_onnx_file_path", "output_folder_path"}
+    assert ARGUMENTS["not_use_onnxsim"] is True
+
+
+def test_fp32_is_the_float_file(tmp_path: Path) -> None:
+    made = chain("sound")
+    cfg = QuantizeConfig(scheme="fp32")
+    floating = quantize(made.checkpoint, data=None, cfg=cfg, work=workdir(tmp_path / "q"))
+    work = workdir(tmp_path / "d")
+    result = convert(floating, exported=made.exported, cfg=ConvertConfig(), work=work)
+    assert result.file("model.tflite").read_bytes() == result.file("float.tflite").read_bytes()
+    assert result.meta["inputs"][0]["scale"] is None
+    assert result.file("model.onnx").read_bytes() == made.exported.file("model.onnx").read_bytes()
+
+
+def test_an_export_of_another_checkpoint_is_refused(tmp_path: Path) -> None:
+    one, other = chain("sound"), chain("heads")
+    with pytest.raises(UsageError, match="another checkpoint"):
+        convert(one.quantized, exported=other.exported, cfg=ConvertConfig(), work=workdir(tmp_path))
+
+
+class Bessel(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.special.bessel_j0(x)
+
+
+def test_an_operator_without_onnx_form_is_named() -> None:
+    with pytest.raises(Refused, match="bessel_j0") as caught:
+        onnx_file.to_onnx(capture(Bessel(), (4,)), (4,), 1)
+    assert len(str(caught.value).splitlines()) == 2

@@ -1,0 +1,46 @@
+"""Outputs of a converted file are recognised by their values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.convert.layout import input_permutation, match_outputs, sqnr_db
+from pipeline.errors import Refused
+
+RNG = np.random.default_rng(0)
+
+
+@given(st.permutations(range(4)), st.permutations([1, 2, 3]))
+def test_any_order_and_any_axes_are_found(order: list[int], axes: list[int]) -> None:
+    wanted = [RNG.standard_normal((2, 4, 4, 4)) for _ in order]  # shapes settle nothing
+    stored = {f"output_{i}": wanted[source].transpose(0, *axes) for i, source in enumerate(order)}
+    found = match_outputs(wanted, stored)
+    for want, (name, to_torch) in zip(wanted, found, strict=True):
+        assert np.array_equal(stored[name].transpose(to_torch), want)
+
+
+def test_equal_outputs_keep_their_order() -> None:
+    same = RNG.standard_normal((2, 3))
+    found = match_outputs([same, same], {"output_0": same, "output_1": same})
+    assert [name for name, _ in found] == ["output_0", "output_1"]
+
+
+@pytest.mark.parametrize("stored", [{}, {"a": RNG.standard_normal((2, 3))}, {"a": np.ones((2, 9))}])
+def test_an_output_without_counterpart_is_refused(stored: dict[str, np.ndarray]) -> None:
+    with pytest.raises(Refused, match="output 0"):
+        match_outputs([RNG.standard_normal((2, 3))], stored)
+
+
+def test_sqnr() -> None:
+    signal = np.ones(1000)
+    assert sqnr_db(signal, signal * 0.9) == pytest.approx(20)
+    assert sqnr_db(signal, signal) == 200
+    assert sqnr_db(np.zeros(3), np.ones(3)) < -100
+    assert not sqnr_db(signal, signal * np.nan) > 0
+
+
+def test_channels_go_last() -> None:
+    assert [input_permutation(rank) for rank in (2, 3, 4)] == [[0, 1], [0, 2, 1], [0, 2, 3, 1]]

@@ -1,0 +1,116 @@
+"""The captured graph behaves as the module it came from, in both modes."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.errors import UsageError
+from pipeline.models.graph import capture, set_training
+
+
+class Mixed(nn.Module):
+    """Batch norm with and without running statistics, both dropouts, a constant, odd names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.bn = nn.BatchNorm2d(8)
+        self.stateless = nn.BatchNorm2d(8, track_running_stats=False)
+        self.plane = nn.Dropout2d(0.3)
+        self.drop = nn.Dropout(0.5)
+        self.fc = nn.Linear(8 * 16, 5)
+        self.scale = torch.linspace(0.5, 2, 8).view(8, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stateless(self.bn(self.conv(x)).relu()) * self.scale
+        return self.fc(self.drop(self.plane(x).flatten(1)))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_modes_match_the_module(training: bool) -> None:
+    torch.manual_seed(0)
+    module = Mixed()
+    graph = capture(module, (3, 4, 4))
+    module.train(training)
+    set_training(graph, training)
+    for step in range(3):
+        x = torch.randn(6, 3, 4, 4)
+        torch.manual_seed(step)
+        expected = module(x)
+        torch.manual_seed(step)
+        assert torch.equal(graph(x), expected)
+    state = graph.state_dict()
+    for name, value in module.state_dict().items():
+        assert torch.equal(state[name], value), name
+    assert int(state["bn.num_batches_tracked"]) == (3 if training else 0)
+
+
+def test_switching_back_is_the_captured_graph() -> None:
+    graph = capture(Mixed(), (3, 4, 4))
+    before = graph.code
+    set_training(graph, True)
+    assert graph.code != before
+    set_training(graph, True)
+    set_training(graph, False)
+    assert graph.code == before
+
+
+def test_gradients_flow_and_the_module_is_left_alone() -> None:
+    module = Mixed().train()
+    before = copy.deepcopy(module.state_dict())
+    graph = capture(module, (3, 4, 4))
+    set_training(graph, True)
+    graph(torch.randn(4, 3, 4, 4)).sum().backward()
+    assert graph.get_parameter("conv.weight").grad is not None
+    assert module.training
+    assert all(torch.equal(before[k], v) for k, v in module.state_dict().items())
+
+
+def test_any_batch_and_a_copy() -> None:
+    graph = copy.deepcopy(capture(Mixed(), (3, 4, 4)))
+    assert [graph(torch.zeros(n, 3, 4, 4)).shape[0] for n in (1, 2, 7)] == [1, 2, 7]
+
+
+def test_structured_outputs_keep_their_names() -> None:
+    class Heads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"box": self.fc(x), "score": x.sigmoid()}
+
+    assert set(capture(Heads(), (4,))(torch.zeros(3, 4))) == {"box", "score"}
+
+
+def test_a_rejected_shape_gives_torchs_reason() -> None:
+    with pytest.raises(UsageError, match=r"rejects an input of shape 4,4,4: .*3 channels"):
+        capture(Mixed(), (4, 4, 4))
+
+
+def test_what_cannot_be_exported_names_reason_and_line() -> None:
+    class Branch(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x if x.sum() > 0 else -x
+
+    with pytest.raises(UsageError, match=r"torch.export fails: .*test_graph.py:\d+") as error:
+        capture(Branch(), (4,))
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_a_fixed_batch_is_refused() -> None:
+    class Fixed(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.view(2, -1)
+
+    with pytest.raises(UsageError, match="one batch size"):
+        capture(Fixed(), (4,))
+
+
+def test_cumulative_batch_norm_is_refused() -> None:
+    with pytest.raises(UsageError, match="momentum"):
+        capture(nn.Sequential(nn.BatchNorm1d(4, momentum=None)), (4,))

@@ -1,0 +1,72 @@
+"""`round_to` holds for every tensor of a family, also where families share tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.prune.stage import PruneConfig
+from tests.prune.checks import check
+from tests.prune.nets import Net, conv, head, shuffled, unit
+
+ALIGNED = PruneConfig(ratio=0.5, round_to=8)
+
+
+class Shuffled(nn.Module):
+    """ShuffleNet V2's units: half of the channels pass, the halves are interleaved."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        half = width // 2
+        self.stem = unit(3, width)
+        self.branches = nn.ModuleList(
+            [nn.Sequential(unit(half, half), unit(half, half, half)) for _ in range(depth)]
+        )
+        self.head = head(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for branch in self.branches:
+            first, second = x.chunk(2, 1)
+            x = shuffled(torch.cat([first, branch(second)], 1), 2)
+        return self.head(x.mean((2, 3)))
+
+
+def test_families_that_share_tensors_are_aligned_together() -> None:
+    for depth in (1, 2, 3):
+        report = check(Shuffled(48, depth), cfg=ALIGNED)
+        assert report["unaligned"] == []
+
+
+def test_primary_and_cheap_features() -> None:
+    """GhostNet: a convolution's output beside a depthwise copy of it."""
+
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x)
+        return m.fc(m.c(torch.cat([y, m.cheap(y)], 1)).mean((2, 3)))
+
+    layers = {"cheap": unit(12, 12, 12), "c": unit(24, 24), "fc": head(24)}
+    report = check(Net(forward, a=unit(3, 12), **layers), cfg=ALIGNED)
+    assert report["unaligned"] == []
+
+
+def test_residual_and_dense_paths() -> None:
+    """DPN: part of a convolution is added, the rest is appended."""
+
+    def forward(m: Net, x: Tensor) -> Tensor:
+        wide, dense = m.a(x), m.b(x)
+        for layer in (m.c, m.d):
+            y = layer(torch.cat([wide, dense], 1))
+            wide, dense = wide + y[:, :24], torch.cat([dense, y[:, 24:]], 1)
+        return m.fc(torch.cat([wide, dense], 1).mean((2, 3)))
+
+    layers = {"c": unit(34, 34), "d": unit(44, 34), "fc": head(54)}
+    report = check(Net(forward, a=unit(3, 24), b=conv(3, 10), **layers), cfg=ALIGNED)
+    assert report["unaligned"] == []
+
+
+def test_the_inputs_of_a_group_are_no_width() -> None:
+    layers = {"b": unit(32, 32, 8), "c": unit(32, 16), "fc": head(16)}
+    module = Net(lambda m, x: m.fc(m.c(m.b(m.a(x))).mean((2, 3))), a=unit(3, 32), **layers)
+    report = check(module, {"b.0.weight:0": 16, "b.0.weight:1": 2}, cfg=ALIGNED)
+    assert report["unaligned"] == []

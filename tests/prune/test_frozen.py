@@ -1,0 +1,39 @@
+"""What no rule covers stays, and the report says why."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import Refused
+from tests.prune.checks import check, reasons
+from tests.prune.nets import Net, head, unit
+
+
+def unknown_operator() -> nn.Module:
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = torch.cummax(m.a(x), 2).values
+        return m.fc(m.c(m.b(y)).mean((2, 3)))
+
+    return Net(forward, a=unit(3, 16), b=unit(16, 24), c=unit(24, 8), fc=head(8))
+
+
+def two_roles() -> nn.Module:
+    """A layer's weight that is also added to something: no axis of it can go."""
+
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x).mean((2, 3))
+        return m.fc(m.c(y) + (m.c.weight * 2).sum())
+
+    return Net(forward, a=unit(3, 8), c=nn.Linear(8, 8), fc=head(8))
+
+
+def test_two_roles() -> None:
+    with pytest.raises(Refused, match="used in two ways"):
+        check(two_roles())
+
+
+def test_unknown_operator() -> None:
+    report = check(unknown_operator(), {"a.0.weight:0": 16, "b.0.weight:0": 12})
+    assert "cummax: no rule for this operator" in reasons(report)
