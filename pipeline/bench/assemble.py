@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from pipeline.bench.energy import energy_rows, rails
 from pipeline.bench.plan import session_pairs
 from pipeline.bench.records import ArmEntry, Caution, Comparison, Failure, Record, Row
 from pipeline.bench.results import Event, session_id
-from pipeline.bench.rows import arm_rows, by_process, compare_arms
+from pipeline.bench.rows import arm_rows, by_process, compare_arms, process_states, settle
 from pipeline.bench.settings import SessionSettings
 
 
@@ -38,6 +38,7 @@ class Session:
 def to_record(done: Session) -> Record:
     """The record, with every comparison against the first arm and every warning."""
     settings, events = done.settings, done.events
+    done = replace(done, events=settle(events))
     board = machine(events, settings.target, settings.runtime)
     before, after = (conditions(texts_of(events, when)) for when in ("before", "after"))
     failures = list(_failures(done))
@@ -57,7 +58,8 @@ def to_record(done: Session) -> Record:
         settings=_plain(settings),
         arms=[_entry(arm) for arm in done.arms],
         rows=list(_rows(done)),
-        comparisons=list(_comparisons(done)),
+        comparisons=_comparisons(done),
+        processes=list(process_states(by_process(done.events))),
         failures=failures,
         before=before,
         after=after,
@@ -89,13 +91,10 @@ def _rows(done: Session) -> Iterator[Row]:
         yield from accuracy_rows(done.sample, done.arms, done.outputs)
 
 
-def _comparisons(done: Session) -> Iterator[Comparison]:
-    processes, baseline = by_process(done.events), done.arms[0].name
-    for number, arm in enumerate(done.arms[1:], 1):
-        pairs = session_pairs(done.order, 0, number)
-        found = compare_arms((baseline, arm.name), pairs, processes)
-        if found is not None:
-            yield found
+def _comparisons(done: Session) -> list[Comparison]:
+    baseline, *candidates = done.arms
+    pairs = {arm.name: session_pairs(done.order, 0, n) for n, arm in enumerate(candidates, 1)}
+    return compare_arms(baseline.name, pairs, by_process(done.events))
 
 
 def _failures(done: Session) -> Iterator[Failure]:
@@ -108,5 +107,5 @@ def _failures(done: Session) -> Iterator[Failure]:
 def _sample_cautions(done: Session, failed: int) -> Iterator[Caution]:
     medians: dict[str, list[float]] = {arm.name: [] for arm in done.arms}
     for event in by_process(done.events).values():
-        medians[event["arm"]].append(statistics.median(event["samples_ns"]))
+        medians[event["arm"]].append(statistics.median(event["steady_ns"]))
     return sample_cautions(medians, failed)

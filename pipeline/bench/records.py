@@ -31,6 +31,16 @@ class Verdict(StrEnum):
     UNDECIDED = "UNDECIDED"
 
 
+class Steadiness(StrEnum):
+    """What the samples of one process did in the order they were taken."""
+
+    FLAT = "flat"
+    WARM_UP = "warm-up"
+    SLOWDOWN = "slowdown"
+    NOT_STEADY = "no steady state"
+    TOO_SHORT = "too few samples"
+
+
 class Part(Config):
     """A part of a record; NaN and infinity are no figures."""
 
@@ -80,7 +90,10 @@ class ArmEntry(Part):
 
 
 class Comparison(Part):
-    """An arm's latency against the baseline's, by paired processes of one session."""
+    """An arm's latency against the baseline's, by paired processes of one session.
+
+    `interval` and `bootstrap` hold at `confidence`: 0.95, more where several arms are compared.
+    """
 
     arm: str
     baseline: str
@@ -90,6 +103,7 @@ class Comparison(Part):
     pairs: int
     verdict: Verdict
     pairs_needed: int | None
+    confidence: float = 0.95
 
 
 class Failure(Part):
@@ -100,6 +114,16 @@ class Failure(Part):
     reason: str
     signal: int | None = None
     stderr: str = ""
+
+
+class Process(Part):
+    """Whether a process had settled; `start` samples before its steady state are left out."""
+
+    index: int
+    arm: str
+    steadiness: Steadiness
+    start: int = 0
+    samples: int
 
 
 class Conditions(Part):
@@ -137,6 +161,7 @@ class Record(Part):
     arms: list[ArmEntry]
     rows: list[Row]
     comparisons: list[Comparison] = []
+    processes: list[Process] = []
     failures: list[Failure] = []
     before: Conditions = Conditions()
     after: Conditions = Conditions()

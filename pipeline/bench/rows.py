@@ -6,11 +6,37 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.bench.quantiles import median_interval, tail
-from pipeline.bench.records import Comparison, Interval, Row, Unit
+from pipeline.bench.records import Comparison, Interval, Process, Row, Unit
 from pipeline.bench.results import Event
-from pipeline.bench.verdict import decide
+from pipeline.bench.steady import classify
+from pipeline.bench.verdict import decide_all
 
 TAILS = {"latency_p90": 0.9, "latency_p99": 0.99}
+
+
+def settle(events: Sequence[Event]) -> list[Event]:
+    """The events, each process's with its `steady`: class and first sample that counts.
+
+    `steady_ns` are the samples that its figures are made of; `samples_ns` stay as they came.
+    """
+    found = by_process(events)
+    classes = classify([event["samples_ns"] for event in found.values()])
+    settled = {
+        index: {**event, "steady": steady, "steady_ns": event["samples_ns"][steady.start :]}
+        for (index, event), steady in zip(found.items(), classes, strict=True)
+    }
+    return [
+        settled[event["index"]] if found.get(event.get("index", -1)) is event else event
+        for event in events
+    ]
+
+
+def process_states(processes: Mapping[int, Event]) -> Iterator[Process]:
+    """What became of each process, for the record."""
+    for index, event in processes.items():
+        yield Process(
+            index=index, arm=event["arm"], samples=len(event["samples_ns"]), **vars(event["steady"])
+        )
 
 
 def by_process(events: Sequence[Event]) -> dict[int, Event]:
@@ -27,7 +53,7 @@ def arm_rows(arm: str, processes: Sequence[Event], *, emulated: bool) -> Iterato
         return
     unit: Unit = "instructions" if emulated else "ns"
     scope = "emulated" if emulated else "process"
-    samples = [e["samples_ns"] for e in processes]
+    samples = [e["steady_ns"] for e in processes]
     medians = [statistics.median(s) for s in samples]
     for name, field in (("load", "load_ns"), ("first_inference", "first_ns")):
         values = [e[field] for e in processes if e.get(field) is not None]
@@ -62,15 +88,24 @@ def _row(
 
 
 def compare_arms(
-    names: tuple[str, str], pairs: Sequence[tuple[int, int]], processes: Mapping[int, Event]
-) -> Comparison | None:
-    """(baseline, candidate) by the pairs of which both processes gave samples; None without one."""
-    whole = [(a, b) for a, b in pairs if a in processes and b in processes]
-    if not whole:
-        return None
-    medians = [
-        [statistics.median(processes[pair[side]]["samples_ns"]) for pair in whole]
-        for side in (0, 1)
+    baseline: str,
+    pairs: Mapping[str, Sequence[tuple[int, int]]],
+    processes: Mapping[int, Event],
+) -> list[Comparison]:
+    """Each candidate by its pairs of (baseline, candidate) of which both processes gave samples.
+
+    All of a session are judged together; a candidate without a whole pair has no comparison.
+    """
+    whole = {
+        arm: [(a, b) for a, b in each if a in processes and b in processes]
+        for arm, each in pairs.items()
+    }
+    known = {arm: each for arm, each in whole.items() if each}
+    medians = {index: statistics.median(e["steady_ns"]) for index, e in processes.items()}
+    sides = [
+        ([medians[a] for a, _ in each], [medians[b] for _, b in each]) for each in known.values()
     ]
-    decision = decide(medians[0], medians[1])
-    return Comparison(arm=names[1], baseline=names[0], **vars(decision))
+    return [
+        Comparison(arm=arm, baseline=baseline, **vars(decision))
+        for arm, decision in zip(known, decide_all(sides), strict=True)
+    ]

@@ -31,13 +31,14 @@ from pipeline.cli import (
     run,
     sensitivity,
     status,
+    verdict,
     verify,
 )
 from pipeline.errors import SecateurError
 from pipeline.progress import log_path, log_text
 
 COMMANDS = (
-    run, fleet, status, prune, plan, sensitivity, convert, verify, bench, compare, inspect,
+    run, fleet, status, prune, plan, sensitivity, convert, verify, bench, compare, verdict, inspect,
     doctor, board, push, publish, releases, rollback, config, listing, gc,
 )  # fmt: skip
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -47,6 +47,34 @@ def settings(command: Command) -> Command:
     return command
 
 
+def gates(command: Command) -> Command:
+    """Bounds that make a command fail with exit code 5: passed on as `fail_on`, parsed."""
+    options = [
+        click.option(
+            "--fail-on", multiple=True, metavar="BOUND", callback=_gates,
+            help="Exit 5 if the interval proves it, such as 'latency>+3%', 'p99>20ms', "
+            "'memory>64MiB', 'size>+0%', 'accuracy<-1%'; may be given again.",
+        ),
+        click.option(
+            "--fail-undecided", is_flag=True,
+            help="Exit 5 also where the interval does not prove that the bound holds.",
+        ),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _gates(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> Any:
+    """Parsed before any work starts."""
+    del context, parameter
+    if not texts:
+        return []
+    from pipeline.bench.gate import parse
+
+    return [parse(text) for text in texts]
+
+
 def model(command: Command) -> Command:
     """Which torch model a single step takes."""
     options = [

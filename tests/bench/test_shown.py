@@ -10,6 +10,7 @@ import io
 import json
 import os
 import pty
+import select
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,7 +136,9 @@ def in_terminal() -> bytes:
     with os.fdopen(theirs, "w") as terminal:
         print_table(stored(sparse()), terminal)
         terminal.flush()
-        text = os.read(ours, 100_000)
+        text = b""
+        while select.select([ours], [], [], 0.5)[0]:  # a terminal hands out what has arrived
+            text += os.read(ours, 100_000)
     os.close(ours)
     return text
 

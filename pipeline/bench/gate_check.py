@@ -1,0 +1,144 @@
+"""Whether measured figures keep within a gate's bound: decided by their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.bench.differences import difference, ratio
+from pipeline.bench.gate import Gate
+from pipeline.bench.records import Comparison, Interval, Record, Row
+from pipeline.errors import GateFailed, UsageError
+
+EXACT = ("bytes",)
+
+
+class Outcome(StrEnum):
+    """The whole interval within the bound, the whole interval beyond it, or neither."""
+
+    HELD = "HELD"
+    BROKEN = "BROKEN"
+    UNDECIDED = "UNDECIDED"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A gate and one arm. Where `unit` is None, value and interval are changes, as shares."""
+
+    gate: str
+    arm: str
+    outcome: Outcome
+    value: float
+    interval: Interval | None
+    unit: str | None
+
+    def __str__(self) -> str:
+        seen = _shown(self.value, self.unit)
+        if self.interval is None:
+            seen += ", without an interval"
+        else:
+            low, high = (_shown(end, self.unit) for end in self.interval)
+            seen += f" [{low}, {high}]"
+        return f"{self.gate} is {self.outcome.value} for {self.arm}: {seen}"
+
+
+def _shown(value: float, unit: str | None) -> str:
+    return f"{value:+.2%}" if unit is None else f"{value:.5g} {unit}"
+
+
+def check_record(gates: Sequence[Gate], record: Record) -> list[Finding]:
+    """Every gate on every arm but the baseline; on a lone arm where the bound is absolute.
+
+    Raises:
+        UsageError: a gate on what this session did not measure, or in another unit.
+    """
+    baseline, *others = (arm.name for arm in record.arms)
+    found = []
+    for gate in gates:
+        if gate.unit is None and not others:
+            what = f"'{gate.text}' is a bound against a baseline, and there is one arm only"
+            raise UsageError(what, where=record.id, fix="measure two, or give an absolute bound")
+        for arm in others or [baseline]:
+            rows = row_of(record.rows, gate, baseline), row_of(record.rows, gate, arm)
+            found.append(check(gate, arm, rows, record.comparison(arm)))
+    return found
+
+
+def check(
+    gate: Gate, arm: str, rows: tuple[Row | None, Row | None], comparison: Comparison | None
+) -> Finding:
+    """One gate on one arm, by its row and the baseline's.
+
+    Raises:
+        UsageError: see `check_record`.
+    """
+    first, second = rows
+    if second is None or (gate.unit is None and first is None):
+        fix = "leave this bound out, or measure it"
+        raise UsageError(
+            f"{gate.metric} was not measured", where=f"--fail-on '{gate.text}'", fix=fix
+        )
+    if gate.unit is not None:
+        value, interval = _absolute(gate, second)
+    elif gate.row == "latency_p50" and comparison is not None:
+        value, interval = _share(comparison.ratio, comparison.interval)
+    else:
+        assert first is not None
+        value, interval = _change(first, second)
+    return Finding(gate.text, arm, outcome(gate, interval), value, interval, gate.unit)
+
+
+def outcome(gate: Gate, interval: Interval | None) -> Outcome:
+    """By the interval alone: a point estimate beyond the bound proves nothing."""
+    if interval is None:
+        return Outcome.UNDECIDED
+    low, high = interval if gate.above else (-interval[1], -interval[0])
+    bound = gate.bound if gate.above else -gate.bound
+    if low > bound:
+        return Outcome.BROKEN
+    return Outcome.HELD if high <= bound else Outcome.UNDECIDED
+
+
+def enforce(findings: Sequence[Finding], *, undecided_fails: bool) -> None:
+    """Raise GateFailed where a bound is broken, or not shown to hold if that is asked for."""
+    failing = {Outcome.BROKEN, Outcome.UNDECIDED} if undecided_fails else {Outcome.BROKEN}
+    failed = [str(finding) for finding in findings if finding.outcome in failing]
+    if failed:
+        raise GateFailed("\n  ".join(failed))
+
+
+def row_of(rows: Sequence[Row], gate: Gate, arm: str) -> Row | None:
+    """The figure that a gate is about; None where it was not measured."""
+    return next((row for row in rows if (row.name, row.arm) == (gate.row, arm)), None)
+
+
+def _absolute(gate: Gate, row: Row) -> tuple[float, Interval | None]:
+    in_bytes = gate.unit == "bytes" and row.unit in ("KiB", "bytes")
+    if row.unit != gate.unit and not in_bytes:
+        fix = f"give a bound in {row.unit}, or one against the baseline such as {gate.metric}>+3%"
+        raise UsageError(
+            f"{gate.metric} is in {row.unit}", where=f"--fail-on '{gate.text}'", fix=fix
+        )
+    factor = 1024 if row.unit == "KiB" else 1
+    interval = _interval(row)
+    ends = None if interval is None else (interval[0] * factor, interval[1] * factor)
+    return row.value * factor, ends
+
+
+def _change(first: Row, second: Row) -> tuple[float, Interval | None]:
+    a, b = (row.model_copy(update={"interval": _interval(row)}) for row in (first, second))
+    if a.unit == "fraction":
+        return b.value - a.value, difference(a, b)
+    if a.value <= 0:
+        return b.value - a.value, None
+    return _share(b.value / a.value, ratio(a, b))
+
+
+def _interval(row: Row) -> Interval | None:
+    """The size of a file is known exactly."""
+    return (row.value, row.value) if row.unit in EXACT else row.interval
+
+
+def _share(value: float, interval: Interval | None) -> tuple[float, Interval | None]:
+    return value - 1, None if interval is None else (interval[0] - 1, interval[1] - 1)
