@@ -27,8 +27,19 @@ class Artifact:
         return self.path / name
 
 
-class Checkpoint(Artifact):
-    """A model: its source, the prune plans applied to it, and its weights."""
+class Model(Artifact):
+    """A torch model: its source, the prune plans applied to it, and its weights."""
+
+
+class Checkpoint(Model):
+    """A model in float: it can be pruned and trained."""
+
+
+class QatCheckpoint(Model):
+    """A model whose weights stand on the int8 grids they were trained on, and those grids.
+
+    Pruning or training it in float would leave the grids, so neither can follow.
+    """
 
 
 class Quantized(Artifact):

@@ -29,6 +29,7 @@ ROOMS = {
     "quantize": ("quantize", "data"),
     "export": ("convert", "models/graph.py"),
     "convert": ("convert",),
+    "qat": ("qat", "train", "convert", "models/graph.py"),
     "verify": ("verify", "convert/audit.py", "convert/flatbuffer.py", "data", "agent"),
 }
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.fx import GraphModule
 
-from pipeline.artifacts import Checkpoint, Exported, Workdir
+from pipeline.artifacts import Exported, Model, Workdir
 from pipeline.convert import onnx_file, worker
 from pipeline.convert.layout import input_permutation, match_outputs
 from pipeline.convert.prepare import prepare
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PROBES = 4
 
 
-def run(model: Checkpoint, cfg: ExportConfig, work: Workdir) -> Exported:
+def run(model: Model, cfg: ExportConfig, work: Workdir) -> Exported:
     """Export a checkpoint; what a killed run left in the scratch folder is made anew.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Reading a .tflite file's flatbuffer, also one we did not make."""
+"""Reading and writing a .tflite file's flatbuffer, also one we did not make."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
 from pipeline.errors import UsageError
@@ -42,6 +43,18 @@ def reading(path: Path) -> Iterator[Any]:
     except Exception as error:
         what = f"corrupt TFLite file ({type(error).__name__}: {error})"
         raise UsageError(what, where=path, fix=fix) from error
+
+
+def read(data: bytes) -> Any:
+    """The object tree of bytes that a converter has just made."""
+    return schema.ModelT.InitFromPackedBuf(data, 0)
+
+
+def pack(model: Any) -> bytes:
+    """An object tree as the bytes of a .tflite file."""
+    builder = flatbuffers.Builder(0)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
 
 
 def items(vector: Any) -> Sequence[Any]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.artifacts import Deployable, Exported, Quantized, Workdir
+from pipeline.artifacts import Deployable, Exported, Quantized, Workdir, write_atomic
 from pipeline.convert import onnx_file, worker
 from pipeline.convert.audit import audit, require_sound
+from pipeline.convert.inject import trained_file
 from pipeline.errors import UsageError
 from pipeline.quantize.calibration import FILE as CALIBRATION
 
@@ -39,6 +40,8 @@ def run(model: Quantized, exported: Exported, cfg: ConvertConfig, work: Workdir)
     path, scheme = work.out / MODEL, model.meta["scheme"]
     if scheme == "fp32":
         shutil.copyfile(exported.file(FLOAT), path)
+    elif model.meta.get("trained"):
+        write_atomic(path, trained_file(model))
     else:
         _integer(model, exported, path, cfg.timeout_s, work.scratch)
     found = audit(path)

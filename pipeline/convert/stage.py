@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipeline.artifacts import Checkpoint, Deployable, Exported, Quantized, Workdir
+from pipeline.artifacts import Deployable, Exported, Model, Quantized, Workdir
 from pipeline.config.base import Config
 from pipeline.stage import stage
 
@@ -22,7 +22,7 @@ class ConvertConfig(Config):
 
 
 @stage(version=1, tools=("torch", "onnx", "onnxscript", "onnx2tf", "tensorflow", "tf-keras"))
-def export(model: Checkpoint, *, cfg: ExportConfig, work: Workdir) -> Exported:
+def export(model: Model, *, cfg: ExportConfig, work: Workdir) -> Exported:
     """Take a checkpoint out of torch, in float and with a static batch of one.
 
     The artifact holds `model.onnx`, `saved_model/` and `float.tflite`, the last two channels-last;

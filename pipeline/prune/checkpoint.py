@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 from torch import fx
 
-from pipeline.artifacts import Checkpoint, Workdir, write_atomic
+from pipeline.artifacts import Checkpoint, Model, Workdir, write_atomic
 from pipeline.errors import UsageError
 from pipeline.models import program
 from pipeline.models.factory import build
@@ -22,7 +22,7 @@ WEIGHTS = "model.safetensors"
 PROGRAM = "source.pt2"
 
 
-def load(checkpoint: Checkpoint) -> fx.GraphModule:
+def load(checkpoint: Model) -> fx.GraphModule:
     """Rebuild the graph: the source's model captured, each plan replayed, the weights put in.
 
     Eval mode, float32, dynamic batch. Equal digests give equal graphs and weights.
@@ -86,7 +86,7 @@ def set_weights(graph_module: fx.GraphModule, weights: Mapping[str, torch.Tensor
         ) from error
 
 
-def program_of(checkpoint: Checkpoint) -> Path | None:
+def program_of(checkpoint: Model) -> Path | None:
     """The `.pt2` file that a checkpoint's dense model comes from, if it does."""
     return checkpoint.file(PROGRAM) if "program" in checkpoint.meta["source"] else None
 

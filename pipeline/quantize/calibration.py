@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Checkpoint, Quantized, Workdir
+from pipeline.artifacts import Model, QatCheckpoint, Quantized, Workdir
 from pipeline.errors import UsageError
+from pipeline.quantize.trained import hand_on
 
 if TYPE_CHECKING:
     from pipeline.data.source import Data
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 FILE = "calibration.npy"
 
 
-def run(model: Checkpoint, data: Data | None, cfg: QuantizeConfig, work: Workdir) -> Quantized:
+def run(model: Model, data: Data | None, cfg: QuantizeConfig, work: Workdir) -> Quantized:
     """Draw, check and keep the samples; fp32 keeps none.
 
     Raises:
@@ -28,6 +29,9 @@ def run(model: Checkpoint, data: Data | None, cfg: QuantizeConfig, work: Workdir
     meta = {"scheme": cfg.scheme, "checkpoint": model.digest}
     if cfg.scheme == "fp32":
         return work.seal(Quantized, meta)
+    if isinstance(model, QatCheckpoint) and cfg.scheme == "int8":
+        hand_on(model, work.out)
+        return work.seal(Quantized, {**meta, "trained": True})
     if data is None:
         raise UsageError("int8 needs calibration samples", fix="name the model's data")
     samples = draw(data, cfg.samples, cfg.seed)

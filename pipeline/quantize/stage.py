@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.artifacts import Checkpoint, Quantized, Workdir
+from pipeline.artifacts import Model, Quantized, Workdir
 from pipeline.config.base import Config
 from pipeline.data.source import Data
 from pipeline.stage import stage
@@ -21,9 +21,7 @@ class QuantizeConfig(Config):
 
 
 @stage(version=1)
-def quantize(
-    model: Checkpoint, *, data: Data | None, cfg: QuantizeConfig, work: Workdir
-) -> Quantized:
+def quantize(model: Model, *, data: Data | None, cfg: QuantizeConfig, work: Workdir) -> Quantized:
     """Choose the scheme of a checkpoint and keep the calibration samples it needs.
 
     The artifact holds `calibration.npy` (int8 only): float32 (samples, *input) in torch's layout.

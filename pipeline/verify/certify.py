@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Certificate, Checkpoint, Deployable, Workdir, write_atomic
+from pipeline.artifacts import Certificate, Deployable, Model, Workdir, write_atomic
 from pipeline.board.runtimes import python_for
 from pipeline.convert.audit import audit, require_sound
 from pipeline.errors import Refused, UsageError
@@ -45,7 +45,7 @@ class Subject:
 
 
 def run(
-    model: Deployable, reference: Checkpoint, data: Data, cfg: VerifyConfig, work: Workdir
+    model: Deployable, reference: Model, data: Data, cfg: VerifyConfig, work: Workdir
 ) -> Certificate:
     """Certify a deployable.
 
@@ -70,7 +70,7 @@ def run(
     return work.seal(Certificate, meta)
 
 
-def _subject(model: Deployable, reference: Checkpoint, data: Data, samples: int) -> Subject:
+def _subject(model: Deployable, reference: Model, data: Data, samples: int) -> Subject:
     index = torch_side.draw(data, "validation", samples)
     outputs = torch_side.outputs(reference, data.inputs("validation", index))
     decides = reference.meta["classes"] is not None and outputs[0].ndim == 2

@@ -10,7 +10,7 @@ import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Checkpoint
+from pipeline.artifacts import Model
 from pipeline.convert import onnx_file
 from pipeline.progress import track
 from pipeline.prune.checkpoint import load
@@ -22,7 +22,7 @@ BATCH = 64
 PIECE = 1024
 
 
-def outputs(model: Checkpoint, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def outputs(model: Model, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """Torch's outputs, each (n, ...), for inputs in torch's layout."""
     graph = load(model)
     starts = track(range(0, len(inputs), BATCH), "torch reference")

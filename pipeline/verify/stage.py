@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.artifacts import Certificate, Checkpoint, Deployable, Workdir
+from pipeline.artifacts import Certificate, Deployable, Model, Workdir
 from pipeline.config.base import Config
 from pipeline.data.source import Data
 from pipeline.stage import stage
@@ -36,7 +36,7 @@ class VerifyConfig(Config):
 
 @stage(version=1, tools=("torch", "ai-edge-litert"))
 def verify(
-    model: Deployable, *, reference: Checkpoint, data: Data, cfg: VerifyConfig, work: Workdir
+    model: Deployable, *, reference: Model, data: Data, cfg: VerifyConfig, work: Workdir
 ) -> Certificate:
     """Compare a deployable with its torch reference, runtime by runtime, over real samples.
 

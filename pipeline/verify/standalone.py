@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts import Checkpoint, Deployable, Workdir
+from pipeline.artifacts import Deployable, Model, Workdir
 from pipeline.board.runtimes import python_for
 from pipeline.convert.audit import Port, audit
 from pipeline.convert.layout import input_permutation, match_outputs
@@ -23,7 +23,7 @@ SAMPLES, TIMEOUT_S = 16, 600
 MIN_MATCH_DB = 0.0  # an int8 file may be far from torch and still be recognised
 
 
-def adopt(path: Path, reference: Checkpoint, data: Data, work: Workdir) -> Deployable:
+def adopt(path: Path, reference: Model, data: Data, work: Workdir) -> Deployable:
     """Take a .tflite file of any origin for the given torch model.
 
     How its axes and outputs relate to torch's is found by running it on validation samples.

@@ -1,0 +1,184 @@
+"""Where weights of a converted file stand in the torch model, and the way back into it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+from pipeline.models.graph import named_tensors
+from pipeline.prune.rules import name_of
+
+CONVOLUTIONS = frozenset({"conv1d", "conv2d", "linear"})
+TRANSPOSED = frozenset({"conv_transpose1d", "conv_transpose2d"})
+CLOSE = 1e-4  # of the largest weight; converters fold batch norm in another order than we do
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Names of a batch norm's tensors behind a convolution; gamma and beta may be missing."""
+
+    gamma: str | None
+    beta: str | None
+    mean: str
+    variance: str
+    eps: float
+
+
+@dataclass(frozen=True)
+class Home:
+    """A convolution or linear layer of the torch model; `turned`: weights are (in, out, ...)."""
+
+    node: fx.Node
+    weight: str
+    bias: str | None
+    norm: Norm | None
+    turned: bool
+
+    @property
+    def takes_bias(self) -> bool:
+        """Whether a trained bias has a tensor to go to."""
+        return self.bias is not None or self.norm is not None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A file's weights (out, columns) are `matrix(home)[:, order]`."""
+
+    home: Home
+    order: Tensor
+
+
+def homes(graph: fx.GraphModule) -> list[Home]:
+    """The layers whose weights are parameters read once, in topological order."""
+    found = list(_layers(graph))
+    uses = Counter(home.weight for home in found)
+    return [home for home in found if uses[home.weight] == 1]
+
+
+def _layers(graph: fx.GraphModule) -> Iterator[Home]:
+    for node in graph.graph.nodes:
+        name = name_of(node) if node.op == "call_function" else ""
+        if name not in CONVOLUTIONS | TRANSPOSED:
+            continue
+        weight, bias = _parameter(node, 1), _parameter(node, 2)
+        grouped = name in TRANSPOSED and len(node.args) > 6 and node.args[6] != 1
+        if weight is None or grouped:
+            continue
+        yield Home(node, weight, bias, _norm_behind(node), name in TRANSPOSED)
+
+
+def _parameter(node: fx.Node, place: int) -> str | None:
+    arg = node.args[place] if len(node.args) > place else None
+    return str(arg.target) if isinstance(arg, fx.Node) and arg.op == "get_attr" else None
+
+
+def _norm_behind(node: fx.Node) -> Norm | None:
+    """The batch norm that reads this layer and nothing else does."""
+    users = list(node.users)
+    if len(users) != 1 or users[0].op != "call_function" or name_of(users[0]) != "batch_norm":
+        return None
+    norm = users[0]
+    gamma, beta, mean, variance = (_parameter(norm, place) for place in (1, 2, 3, 4))
+    if mean is None or variance is None:
+        return None
+    return Norm(gamma, beta, mean, variance, float(norm.args[7]))  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def folded(home: Home, tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Weights as a matrix (out, columns) and biases (out,), batch norm folded in, float64."""
+    weight = tensors[home.weight].double()
+    weight = (weight.transpose(0, 1) if home.turned else weight).flatten(1)
+    bias = tensors[home.bias].double() if home.bias else torch.zeros(len(weight)).double()
+    if home.norm is None:
+        return weight, bias
+    norm = home.norm
+    factor = (tensors[norm.variance].double() + norm.eps).rsqrt()
+    factor = factor * tensors[norm.gamma].double() if norm.gamma else factor
+    beta = tensors[norm.beta].double() if norm.beta else 0.0
+    return weight * factor[:, None], (bias - tensors[norm.mean].double()) * factor + beta
+
+
+@torch.no_grad()
+def settle(graph: fx.GraphModule, weights: list[Tensor]) -> list[Fit | None]:
+    """For each weight of a file, (out, ...) in the file's order, the layer it comes from.
+
+    Found by value, each layer once, the earliest first; None where no layer has these values (the
+    converter merged operators) or one that several could have.
+    """
+    tensors, free = named_tensors(graph), homes(graph)
+    matrices = {home: folded(home, tensors)[0] for home in free}
+    found: list[Fit | None] = []
+    for weight in weights:
+        matrix = weight.detach().double().flatten(1)
+        fits = (_fit(home, matrices[home], matrix) for home in free)
+        fit = next((one for one in fits if one is not None), None)
+        if fit is not None:
+            free.remove(fit.home)
+        found.append(fit)
+    return found
+
+
+def _fit(home: Home, mine: Tensor, wanted: Tensor) -> Fit | None:
+    if mine.shape != wanted.shape:
+        return None
+    same = torch.arange(mine.shape[1])
+    for order in (same, _order_by_value(mine, wanted)):
+        if order is not None and _close(mine[:, order], wanted):
+            return Fit(home, order)
+    return None
+
+
+def _order_by_value(mine: Tensor, wanted: Tensor) -> Tensor | None:
+    """Which of `mine`'s columns each of `wanted`'s is, by a random projection; or None."""
+    draw = torch.randn(len(mine), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    keys, sought = draw @ mine, draw @ wanted
+    ordered = keys.sort()
+    apart = ordered.values.diff().abs().min() if len(keys) > 1 else torch.tensor(1.0)
+    if apart < 1e-9 * keys.abs().max():
+        return None
+    order = torch.empty_like(ordered.indices)
+    order[sought.argsort()] = ordered.indices
+    return order
+
+
+def _close(one: Tensor, two: Tensor) -> bool:
+    return bool((one - two).abs().max() <= CLOSE * two.abs().max())
+
+
+@torch.no_grad()
+def write_back(graph: fx.GraphModule, fit: Fit, weight: Tensor, bias: Tensor | None) -> None:
+    """Put a file's weights (out, ...) and biases into the layer; its batch norm becomes neutral."""
+    tensors, home = named_tensors(graph), fit.home
+    matrix = torch.empty_like(weight.flatten(1))
+    matrix[:, fit.order] = weight.flatten(1)
+    target = tensors[home.weight]
+    shape = target.transpose(0, 1).shape if home.turned else target.shape
+    value = matrix.reshape(shape)
+    target.copy_(value.transpose(0, 1) if home.turned else value)
+    if home.norm is not None:
+        _make_identity(home, tensors)
+    if bias is None:
+        return
+    if home.norm is None:
+        if home.bias is not None:
+            tensors[home.bias].copy_(bias)
+        return
+    beta = home.norm.beta
+    tensors[beta or home.norm.mean].copy_(bias if beta else -bias)
+
+
+def _make_identity(home: Home, tensors: dict[str, Any]) -> None:
+    norm = home.norm
+    assert norm is not None
+    tensors[norm.mean].zero_()
+    tensors[norm.variance].fill_(float(np.float32(1) - np.float32(norm.eps)))
+    for name, value in ((norm.gamma, 1.0), (norm.beta, 0.0), (home.bias, 0.0)):
+        if name is not None:
+            tensors[name].fill_(value)

@@ -1,0 +1,101 @@
+"""A float file made ready for integers: constants of their own, and joints where scales differ.
+
+Both are changes that a float graph does not need: two operators may share a bias in float, but
+not in int32, where its scale is that of its operator's input and weights; and what shares a scale
+by rule may meet a tensor whose scale is fixed by another rule.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from pipeline.convert.flatbuffer import TYPES, items, operator_name
+from pipeline.qat.rules import FIXED, JOINS
+
+
+def legalise(model: Any) -> None:
+    """Rewrite an object tree of the schema in place; the function it computes stays."""
+    _unshare_constants(model)
+    _insert_joints(model)
+
+
+def _unshare_constants(model: Any) -> None:
+    """Give each float operand of each operator a tensor and a buffer of its own."""
+    graph, seen, buffers = model.subgraphs[0], set[int](), set[int]()
+    for operator in graph.operators:
+        inputs = [int(index) for index in items(operator.inputs)]
+        for place, index in enumerate(inputs):
+            if index < 0 or not _is_float_constant(model, graph.tensors[index]):
+                continue
+            tensor = graph.tensors[index]
+            if index in seen:
+                tensor, inputs[place] = copy.copy(tensor), len(graph.tensors)
+                graph.tensors.append(tensor)
+            seen.add(inputs[place])
+            if tensor.buffer in buffers:
+                _own_buffer(model, tensor)
+            buffers.add(tensor.buffer)
+        operator.inputs = np.array(inputs, np.int32)
+
+
+def _is_float_constant(model: Any, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    return TYPES[tensor.type] == "FLOAT32" and data is not None and len(data) > 0
+
+
+def _own_buffer(model: Any, tensor: Any) -> None:
+    buffer = schema.BufferT()
+    buffer.data = model.buffers[tensor.buffer].data
+    tensor.buffer = len(model.buffers)
+    model.buffers.append(buffer)
+
+
+def _insert_joints(model: Any) -> None:
+    """Put a QUANTIZE between a tensor of fixed scale and an operator that joins several inputs."""
+    graph = model.subgraphs[0]
+    fixed = {
+        int(operator.outputs[0])
+        for operator in graph.operators
+        if operator_name(model, operator) in FIXED
+    }
+    operators = []
+    for operator in graph.operators:
+        if operator_name(model, operator) in JOINS:
+            inputs = [int(index) for index in operator.inputs]
+            for place, index in enumerate(inputs):
+                if index in fixed:
+                    inputs[place] = _copy_of(graph, index)
+                    operators.append(_joint(model, index, inputs[place]))
+            operator.inputs = np.array(inputs, np.int32)
+        operators.append(operator)
+    graph.operators = operators
+
+
+def _copy_of(graph: Any, index: int) -> int:
+    tensor = copy.copy(graph.tensors[index])
+    tensor.name = tensor.name + b";joined"
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _joint(model: Any, source: int, target: int) -> Any:
+    operator = schema.OperatorT()
+    operator.opcodeIndex = _code(model, schema.BuiltinOperator.QUANTIZE)
+    operator.inputs, operator.outputs = np.array([source]), np.array([target])
+    operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
+    operator.builtinOptions = schema.QuantizeOptionsT()
+    return operator
+
+
+def _code(model: Any, builtin: int) -> int:
+    for number, code in enumerate(model.operatorCodes):
+        if code.builtinCode == builtin:
+            return number
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = builtin
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
