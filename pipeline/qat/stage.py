@@ -19,6 +19,7 @@ class QatConfig(FinetuneConfig):
     optimizer: Literal["sgd", "adamw"] = "adamw"
     lr: float = Field(default=0.1, gt=0, description="peak, in int8 steps of each weight")
     weight_decay: float = Field(default=0.0, ge=0)
+    train_samples: int | None = Field(default=None, ge=1, description="a part of train; else all")
     samples: int = Field(default=512, ge=1, description="train samples the ranges start from")
     timeout_s: float = Field(default=1800, gt=0, description="bound of the converter's process")
 

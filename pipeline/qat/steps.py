@@ -21,6 +21,7 @@ from pipeline.qat.calibrate import calibrate
 from pipeline.qat.homes import Fit, settle, write_back
 from pipeline.qat.kernels.contraction import Contraction
 from pipeline.qat.network import Network, read
+from pipeline.qat.part import Part
 from pipeline.qat.simulate import simulate
 from pipeline.qat.spec import quant_spec
 from pipeline.quantize.trained import FILE as NETWORK
@@ -63,7 +64,8 @@ def run_qat(
         plain = data.loss()
         reference = load(teacher or model)
         loss = distilled(lambda _, outputs, targets: plain(outputs, targets), reference, cfg)
-        fit(made.model, data, loss, cfg, work.scratch, after_step=_keeper(made, model))
+        part = Part(data, cfg.train_samples, cfg.seed)
+        fit(made.model, part, loss, cfg, work.scratch, after_step=_keeper(made, model))
     return seal(made, model, {"validation_before": before}, data, work)
 
 
