@@ -56,7 +56,7 @@ def across(first: Record, second: Record) -> Across:
         emulated, fix = first if first.emulated else second, "compare records of one kind"
         what = "is emulated: it counts instructions, the other one measured a board's time"
         raise UsageError(what, where=emulated.id, fix=fix)
-    pairs = list(_pairs(first, second))
+    pairs = list(arm_pairs(first, second))
     return Across(
         [ratio for pair in pairs for ratio in _ratios(first, second, pair)],
         [change for pair in pairs for change in _accuracy(first, second, pair)],
@@ -65,7 +65,7 @@ def across(first: Record, second: Record) -> Across:
     )
 
 
-def _pairs(first: Record, second: Record) -> Iterator[tuple[str, str]]:
+def arm_pairs(first: Record, second: Record) -> Iterator[tuple[str, str]]:
     """Equal names; where no name is common, every arm of the second against the baseline."""
     names = {arm.name for arm in first.arms}
     common = [arm.name for arm in second.arms if arm.name in names]

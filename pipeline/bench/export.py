@@ -6,19 +6,23 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from pipeline.bench.gate_check import Finding
 from pipeline.bench.records import Interval, Record
 from pipeline.bench.results import Stored
 
 FIELDS = (
     "record", "started", "recipe", "target", "emulated", "machine", "cpu", "runtime",
     "runtime_version", "arm", "name", "unit", "scope", "value", "low", "high", "n", "verdict",
+    "confidence",
 )  # fmt: skip
 
 
 def to_csv(stored: Iterable[Stored]) -> str:
-    """One line a figure; comparisons are figures named `latency_ratio`, with their verdict.
+    """One line a figure; comparisons are figures named `latency_ratio`, with their verdict
+    and the confidence of their interval (that of the others is 0.95).
 
     Emulated sessions say so in a column of their own; their ratios are `instructions_ratio`.
     What was not measured has no line, an interval that could not be had has empty ends.
@@ -31,10 +35,10 @@ def to_csv(stored: Iterable[Stored]) -> str:
     return text.getvalue()
 
 
-def to_json(stored: Sequence[Stored]) -> str:
-    """All of the records as one document: `{"records": [...]}`."""
+def to_json(stored: Sequence[Stored], findings: Sequence[Finding] = ()) -> str:
+    """The records, and what their bounds came to: `{"records": [...], "gates": [...]}`."""
     records = [item.record.model_dump(mode="json") for item in stored]
-    return json.dumps({"records": records}, indent=1)
+    return json.dumps({"records": records, "gates": list(map(asdict, findings))}, indent=1)
 
 
 def _session(record: Record) -> dict[str, Any]:
@@ -66,6 +70,7 @@ def _figures(record: Record) -> Iterator[dict[str, Any]]:
             "value": item.ratio,
             "n": item.pairs,
             "verdict": item.verdict.value,
+            "confidence": f"{item.confidence:.6g}",
         } | _ends(item.interval)
 
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipeline.bench.across import arm_pairs
 from pipeline.bench.differences import difference, ratio
 from pipeline.bench.gate import Gate
 from pipeline.bench.records import Comparison, Interval, Record, Row
 from pipeline.errors import GateFailed, UsageError
 
 EXACT = ("bytes",)
+ACROSS = ("memory", "size", "accuracy")
 
 
 class Outcome(StrEnum):
@@ -65,6 +67,25 @@ def check_record(gates: Sequence[Gate], record: Record) -> list[Finding]:
     return found
 
 
+def check_across(gates: Sequence[Gate], first: Record, second: Record) -> list[Finding]:
+    """Every gate on the second session's arms: absolute, or against the first session's arms.
+
+    Raises:
+        UsageError: see `check_record`; or a change in a time or an energy, which two sessions
+            cannot tell from a change of temperature, clock or neighbours.
+    """
+    found = []
+    for gate in gates:
+        if gate.unit is None and gate.metric not in ACROSS:
+            what = f"two sessions prove no change in {gate.metric}"
+            fix = "bench both in one session: secateur bench A B --fail-on ..."
+            raise UsageError(what, where=f"--fail-on '{gate.text}'", fix=fix)
+        for old, new in arm_pairs(first, second):
+            rows = row_of(first.rows, gate, old), row_of(second.rows, gate, new)
+            found.append(check(gate, new, rows, None))
+    return found
+
+
 def check(
     gate: Gate, arm: str, rows: tuple[Row | None, Row | None], comparison: Comparison | None
 ) -> Finding:
@@ -102,10 +123,16 @@ def outcome(gate: Gate, interval: Interval | None) -> Outcome:
 
 def enforce(findings: Sequence[Finding], *, undecided_fails: bool) -> None:
     """Raise GateFailed where a bound is broken, or not shown to hold if that is asked for."""
+    failed = failure(findings, undecided_fails=undecided_fails)
+    if failed:
+        raise failed
+
+
+def failure(findings: Sequence[Finding], *, undecided_fails: bool) -> GateFailed | None:
+    """The error that `enforce` would raise."""
     failing = {Outcome.BROKEN, Outcome.UNDECIDED} if undecided_fails else {Outcome.BROKEN}
     failed = [str(finding) for finding in findings if finding.outcome in failing]
-    if failed:
-        raise GateFailed("\n  ".join(failed))
+    return GateFailed("\n  ".join(failed)) if failed else None
 
 
 def row_of(rows: Sequence[Row], gate: Gate, arm: str) -> Row | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from rich import box
@@ -13,13 +14,14 @@ from rich.text import Text
 
 from pipeline.bench.compare import Line, lines
 from pipeline.bench.numbers import figure, ratio, shown
-from pipeline.bench.records import Record, Row, Verdict
+from pipeline.bench.records import Record, Row, Steadiness, Verdict
 from pipeline.bench.results import Stored
 from pipeline.bench.session_warnings import SessionWarning
 from pipeline.bench.terminal import terminal
 
 LABEL = "emulated, 1 ns per instruction"
 APART = "Instruction counts: no board's milliseconds, compare them with no other table"
+COMMON = 0.95 + 1e-9
 _STYLES = {Verdict.FASTER: "green", Verdict.SLOWER: "red"}
 _COLUMNS = {
     "accuracy": "accuracy",
@@ -102,8 +104,28 @@ def _verdict(line: Line) -> Text:
 
 def _notes(record: Record) -> list[str]:
     known = SessionWarning.__members__
-    notes = []
+    notes = [*_confidence(record), *_unsettled(record)]
     for caution in record.cautions:
         advice = f" ({known[caution.kind].advice})" if caution.kind in known else ""
         notes.append(f"! {caution.kind}: {caution.detail}{advice}")
     return notes
+
+
+def _confidence(record: Record) -> Iterator[str]:
+    """What the intervals of the ratios hold at, where it is not what all others hold at."""
+    levels = sorted({item.confidence for item in record.comparisons if item.confidence > COMMON})
+    if levels:
+        shown = " and ".join(f"{level:.1%}" for level in levels)
+        yield f"{len(record.comparisons)} ratios share one error rate (Holm): intervals at {shown}"
+
+
+def _unsettled(record: Record) -> Iterator[str]:
+    """Counts of the processes that were not flat, arm by arm."""
+    for arm in record.arms:
+        found = [process for process in record.processes if process.arm == arm.name]
+        counts = Counter(process.steadiness for process in found)
+        if set(counts) <= {Steadiness.FLAT}:
+            continue
+        text = ", ".join(f"{counts[kind]} {kind}" for kind in Steadiness if counts[kind])
+        left, total = sum(p.start for p in found), sum(p.samples for p in found)
+        yield f"{arm.name}: {text}" + (f" ({left} of {total} samples left out)" if left else "")

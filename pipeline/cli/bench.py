@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import as_json, emit, host, results, settings, split_affinity
+from pipeline.cli.options import (
+    as_json,
+    emit,
+    gates,
+    host,
+    results,
+    settings,
+    show_gates,
+    split_affinity,
+)
 from pipeline.cli.options import target as target_option
+
+if TYPE_CHECKING:
+    from pipeline.bench.gate import Gate
 
 
 @click.command("bench")
@@ -16,10 +29,18 @@ from pipeline.cli.options import target as target_option
 @target_option
 @host
 @settings
+@gates
 @results
 @as_json
 def command(
-    files: tuple[Path, ...], target: str, host: str | None, results: Path, json_: bool, **flags: Any
+    files: tuple[Path, ...],
+    target: str,
+    host: str | None,
+    fail_on: list[Gate],
+    fail_undecided: bool,
+    results: Path,
+    json_: bool,
+    **flags: Any,
 ) -> None:
     """Measure any .tflite FILES in one session.
 
@@ -29,18 +50,23 @@ def command(
     Examples:
       secateur bench model.tflite --target local
       secateur bench old.tflite new.tflite --target rpi5 --host pi@raspberrypi
+      secateur bench old.tflite new.tflite --fail-on 'latency>+3%'
     """
     from pipeline.bench.files import bench_files
+    from pipeline.bench.gate_check import check_record, enforce
+    from pipeline.bench.table import print_table
     from pipeline.config.target import load
     from pipeline.onboard import opened
 
     found = load(target, flags=split_affinity(flags), host=host)
     with opened(found) as (board, settings):
         stored = bench_files(files, settings, board, results=results)
+    findings = check_record(fail_on, stored.record)
     if json_:
-        emit({"folder": stored.folder, "record": stored.record.model_dump(mode="json")})
-        return
-    from pipeline.bench.table import print_table
-
-    print_table([stored])
-    click.echo(f"record: {stored.folder}", err=True)
+        record = stored.record.model_dump(mode="json")
+        emit({"folder": stored.folder, "record": record, "gates": list(map(asdict, findings))})
+    else:
+        print_table([stored])
+        click.echo(f"record: {stored.folder}", err=True)
+        show_gates(findings)
+    enforce(findings, undecided_fails=fail_undecided)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,12 @@ def _gates(context: click.Context, parameter: click.Parameter, texts: tuple[str,
     from pipeline.bench.gate import parse
 
     return [parse(text) for text in texts]
+
+
+def show_gates(findings: Iterable[object]) -> None:
+    """One line each on stderr."""
+    for finding in findings:
+        click.echo(f"gate: {finding}", err=True)
 
 
 def model(command: Command) -> Command:

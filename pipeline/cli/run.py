@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import as_json, emit, host, results, settings, split_affinity
+from pipeline.cli.options import (
+    as_json,
+    emit,
+    gates,
+    host,
+    results,
+    settings,
+    show_gates,
+    split_affinity,
+)
 from pipeline.cli.options import target as target_option
 
 if TYPE_CHECKING:
+    from pipeline.bench.gate import Gate
     from pipeline.config.target import Target
     from pipeline.run import Arm, Runner
 
@@ -22,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--publish", is_flag=True, help="Then make the last arm the board's current release.")
 @click.option("--until", metavar="STEP", help="Stop after this step; measure nothing.")
 @settings
+@gates
 @results
 @as_json
 def command(
@@ -30,6 +42,8 @@ def command(
     host: str | None,
     publish: bool,
     until: str | None,
+    fail_on: list[Gate],
+    fail_undecided: bool,
     results: Path,
     json_: bool,
     **flags: Any,
@@ -37,13 +51,14 @@ def command(
     """Run RECIPE and measure its arms on a target.
 
     RECIPE is a name or a .toml file. Finished steps come from the cache; the measurement is
-    always made anew. Nothing is published without --publish.
+    always made anew. Nothing is published without --publish, nor where a --fail-on bound breaks.
 
     \b
     Examples:
       secateur run demo --target local
       secateur run demo --target rpi5 --host pi@raspberrypi
       secateur run my/recipe.toml --until prune
+      secateur run my/recipe.toml --fail-on 'accuracy<-1%' --fail-on 'p99>20ms'
     """
     from pipeline.config.target import load
     from pipeline.paths import cache_dir
@@ -64,21 +79,26 @@ def command(
         if json_:
             emit({"recipe": found.name, "steps": steps})
         return
+    from pipeline.bench.gate_check import check_record, failure
+    from pipeline.bench.table import print_table
     from pipeline.onboard import measure_arms
 
     stored = measure_arms(runner, arms, board, results)
-    release = _published(runner, arms[-1], board) if publish else None
+    findings = check_record(fail_on, stored.record)
+    failed = failure(findings, undecided_fails=fail_undecided)
+    release = _published(runner, arms[-1], board) if publish and not failed else None
     if json_:
         record = stored.record.model_dump(mode="json")
         emit({"recipe": found.name, "steps": steps, "folder": stored.folder, "record": record,
-              "published": release})  # fmt: skip
-        return
-    from pipeline.bench.table import print_table
-
-    print_table([stored])
-    click.echo(f"record: {stored.folder}", err=True)
-    if release is not None:
-        click.echo(f"published: {arms[-1].name} as {release[:12]}", err=True)
+              "published": release, "gates": list(map(asdict, findings))})  # fmt: skip
+    else:
+        print_table([stored])
+        click.echo(f"record: {stored.folder}", err=True)
+        show_gates(findings)
+        if release is not None:
+            click.echo(f"published: {arms[-1].name} as {release[:12]}", err=True)
+    if failed:
+        raise failed
 
 
 def _published(runner: Runner, arm: Arm, board: Target) -> str:

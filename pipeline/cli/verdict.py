@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import as_json, emit, gates
+from pipeline.cli.options import as_json, emit, gates, show_gates
 
 if TYPE_CHECKING:
     from pipeline.bench.gate import Gate
@@ -47,8 +47,7 @@ def command(file: Path, fail_on: list[Gate], fail_undecided: bool, json_: bool) 
         emit({**judged.document(), "gates": [asdict(finding) for finding in findings]})
     else:
         click.echo(text(judged))
-        for finding in findings:
-            click.echo(f"gate: {finding}", err=True)
+        show_gates(findings)
     enforce(findings, undecided_fails=fail_undecided)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.bench.differences import difference, ratio
 from pipeline.bench.gate import METRICS, UNITS, Gate, parse
-from pipeline.bench.gate_check import Outcome, check_record, enforce, outcome
+from pipeline.bench.gate_check import Outcome, check_across, check_record, enforce, outcome
 from pipeline.bench.records import Verdict
 from pipeline.errors import GateFailed, UsageError
 from tests.bench.sessions import comparison, record, row
@@ -147,3 +147,10 @@ def test_distances_to_the_ends_add_in_squares() -> None:
     assert both is not None and both[0] < 1.1 < both[1]
     assert ratio(first, row("b", "m", "KiB", 1)) is None
     assert ratio(row("a", "m", "mJ", 1, -1, 2), second) is None
+
+
+def test_two_sessions_prove_no_change_in_time() -> None:
+    gates = [parse(text) for text in ("size>+0%", "memory>+50%", "latency>5ms")]
+    assert {f.outcome for f in check_across(gates, record(), record())} == {Outcome.HELD}
+    with pytest.raises(UsageError, match=r"no change in p90\n.*bench both in one session"):
+        check_across([parse("p90>+3%")], record(), record())

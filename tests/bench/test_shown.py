@@ -20,7 +20,7 @@ from pipeline.bench.across import across
 from pipeline.bench.across_table import print_across
 from pipeline.bench.compare import newest
 from pipeline.bench.export import to_csv, to_json
-from pipeline.bench.records import Record, Verdict
+from pipeline.bench.records import Process, Record, Steadiness, Verdict
 from pipeline.bench.results import Stored
 from pipeline.bench.table import print_table
 from tests.bench.sessions import comparison, record, row
@@ -150,6 +150,21 @@ def test_a_terminal_has_colour_unless_it_is_not_wanted(monkeypatch: pytest.Monke
     assert b"\x1b[" in in_terminal()
     monkeypatch.setenv("NO_COLOR", "1")
     assert b"\x1b" not in in_terminal()
+
+
+def test_processes_that_did_not_settle_are_counted() -> None:
+    states = [Steadiness.FLAT, Steadiness.WARM_UP, Steadiness.SLOWDOWN, Steadiness.FLAT]
+    processes = [
+        Process(index=n, arm="dense int8", steadiness=state, start=30 * (n == 1), samples=100)
+        for n, state in enumerate(states)
+    ]
+    three = [item.model_copy(update={"confidence": 0.975}) for item in record().comparisons]
+    stream = io.StringIO()
+    print_table(stored(record(processes=processes, comparisons=three)), stream)
+    shown = stream.getvalue()
+    assert "dense int8: 2 flat, 1 warm-up, 1 slowdown (30 of 400 samples left out)" in shown
+    assert "pruned int8: " not in shown
+    assert "2 ratios share one error rate (Holm): intervals at 97.5%" in shown
 
 
 def test_csv_leaves_what_is_missing_empty() -> None:
