@@ -38,7 +38,10 @@ def test_int8_outputs_are_equal_bit_for_bit(
         vm.host, user=vm.user, port=vm.port, identity=vm.identity, known_hosts=vm.known_hosts,
         config="none",
     )  # fmt: skip
-    places: list[Board] = [LocalBoard(), RemoteBoard(line, "/home/board/secateur", name="equal")]
+    places: list[Board] = [
+        LocalBoard(),
+        RemoteBoard(line, "/home/board/secateur", name="equal", silence_s=150),
+    ]
     found = []
     for number, place in enumerate(places):
         with closing(place) as board:
