@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.bench.accuracy import TestSample
 from pipeline.bench.arms import deployable_arm
@@ -46,7 +47,18 @@ def opened(target: Target) -> Iterator[tuple[Board, SessionSettings]]:
     with open_board(target) as board:
         values["runtime"] = board.choose(_wanted(target))
         values["affinity"] = tuple(values["affinity"])
-        yield board, SessionSettings(target.name, **values, emulated=target.emulated)
+        yield (
+            board,
+            SessionSettings(target.name, **values, emulated=target.emulated, **_facts(target)),
+        )
+
+
+def _facts(target: Target) -> dict[str, Any]:
+    """What a target's data sheets say of its processor: a bound for what is plausible."""
+    board = target.file.board
+    if board is None:
+        return {}
+    return {"isa": tuple(board.isa), "max_mhz": max(cluster.max_mhz for cluster in board.cluster)}
 
 
 def _wanted(target: Target) -> Sequence[str]:

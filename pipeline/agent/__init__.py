@@ -7,7 +7,9 @@ contract, which a runner in another language could keep as well:
   with its default). Stdin stays open: its end, or the line `cancel`, ends the job.
 - JSON lines on descriptor N: `hello`, then `facts` (before), then in the order of the spec
   `process`, `outputs` or `inspected` for each worker, or `failed` {reason, signal, stderr},
-  `facts` (after) and `done`; between them `progress`, `readings` of sensors, and a `heartbeat`
-  about once a second. A spec that cannot be run gives `refused` {reason}.
+  `facts` (after) and `done`; between them `conditions` (texts that changed, at each process's
+  start with its `index` and all the while without), `watched` (what that cost), `readings` of
+  sensors, `progress`, and a `heartbeat` about once a second. A spec that cannot be run gives
+  `refused` {reason}.
 - Times end in `_ns` and are CLOCK_MONOTONIC; memory is in KiB. What is not known is absent.
 """

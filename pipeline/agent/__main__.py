@@ -1,7 +1,7 @@
 """Entry point: `python -I agent.pyz --fd N`, spec on stdin, events on descriptor N.
 
 Exit codes: 0 done, 2 the spec is wrong, 130 cancelled. The same file started with `--worker`
-is one measured process.
+is one measured process; with `--guard` it restores the settings of an agent that died.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from . import cancel, protocol, session, spec, worker
+from . import cancel, guard, protocol, session, spec, worker
 
 BAD_SPEC = 2
 CANCELLED = 130
@@ -20,7 +20,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="secateur-agent")
     parser.add_argument("--fd", type=int, required=True, help="descriptor for the events")
     parser.add_argument("--worker", type=int, metavar="PARENT", help="internal: a measured process")
+    parser.add_argument("--guard", nargs=2, metavar=("FOLDER", "ROOT"), help="internal: see guard")
     options = parser.parse_args()
+    if options.guard:
+        return guard.main(*options.guard)
     channel = protocol.Channel(protocol.claim(options.fd))
     if options.worker is not None:
         return worker.main(channel, parent=options.worker)

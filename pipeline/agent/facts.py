@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from . import sensors
+from . import clocks, sensors
 from .protocol import Channel
 from .texts import read
 
@@ -26,9 +26,15 @@ FILES = (
     "/sys/devices/system/cpu/cpufreq/policy*/scaling_cur_freq",
     "/sys/devices/system/cpu/cpufreq/policy*/scaling_min_freq",
     "/sys/devices/system/cpu/cpufreq/policy*/scaling_max_freq",
+    "/sys/devices/system/cpu/cpufreq/policy*/cpuinfo_max_freq",
     "/sys/devices/system/cpu/cpufreq/policy*/stats/time_in_state",
     "/sys/class/thermal/thermal_zone*/type",
     "/sys/class/thermal/thermal_zone*/temp",
+    "/sys/class/thermal/cooling_device*/type",
+    "/sys/class/thermal/cooling_device*/cur_state",
+    "/sys/class/hwmon/hwmon*/name",
+    "/sys/class/hwmon/hwmon*/in0_lcrit_alarm",
+    "/proc/sys/kernel/random/boot_id",
 )
 FIRST_LINES = ("/proc/stat",)
 COMMANDS = ("vcgencmd get_throttled",)
@@ -42,6 +48,7 @@ def send(channel: Channel, when: str, root: str) -> None:
         when=when,
         t_ns=time.perf_counter_ns(),
         time_s=time.time(),
+        clocks=clocks.together(),
         texts=texts(root),
         sensors=sensors.present(root),
     )

@@ -17,6 +17,7 @@ import time
 
 PATH = "/tmp/secateur.lease"  # noqa: S108 (users of one board have no other folder in common)
 SILENCE_S = 40.0
+GRACE_S = 3.0
 KEEP_S = 30 * 24 * 3600
 TAKEN = 75
 
@@ -34,9 +35,7 @@ def opened(path: str) -> int:
 
 def sweep(work: str) -> None:
     """End agents that a lost session left, delete its files, and files that nobody used lately."""
-    for pid in leftovers(work + "/agent/"):
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+    end(work + "/agent/")
     shutil.rmtree(work + "/sessions", ignore_errors=True)
     for folder in ("/agent", "/files", "/sites"):
         with contextlib.suppress(OSError):
@@ -44,6 +43,17 @@ def sweep(work: str) -> None:
                 half_made = folder == "/sites" and entry.name.endswith(".part")
                 if half_made or entry.stat().st_mtime < time.time() - KEEP_S:
                     delete(entry)
+
+
+def end(marker: str) -> None:
+    """Ask the agents to end, so that they restore the board's settings; then make them."""
+    limit = time.monotonic() + GRACE_S
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in leftovers(marker):
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
+        while time.monotonic() < limit and leftovers(marker):
+            time.sleep(0.05)
 
 
 def delete(entry: os.DirEntry[str]) -> None:

@@ -5,40 +5,60 @@ from __future__ import annotations
 import gc
 import os
 import resource
-from array import array
-from time import perf_counter_ns, process_time_ns
+import time
+from time import perf_counter_ns, process_time_ns, thread_time_ns
 from typing import Any
 
+from . import clocks, cycles, perf
+from .loop import Loop
 from .memory import Account
 from .protocol import Channel
 
 POOL = 16
+LEAST_REQUESTS = 20
 
 
 def measure(task: dict[str, Any], channel: Channel) -> None:
-    """Send `process`: latencies in ns (CLOCK_MONOTONIC), memory in KiB by cause, page faults.
+    """Send `process`: latencies in ns (CLOCK_MONOTONIC), memory in KiB by cause, and evidence.
 
-    Only `invoke` is inside the clock; setting the input is outside of it.
+    Only `invoke` is inside the clock; setting the input is outside of it. In the paced regime the
+    samples run from the scheduled arrival, and `service_ns` are the inferences alone.
     """
     account = Account()
     import numpy  # noqa: F401  (so that its weight is not booked to the runtime)
 
     account.note("python")
     opened = _open(task, account)
-    inputs, loop = opened.pop("inputs_pool"), opened.pop("loop")
-    first = loop.run(inputs, window_ns=0, least=1, most=1)
-    warm = loop.run(inputs, task["warmup_ns"], 0, task["max_iterations"])
-    steady = _steady(loop, inputs, task)
+    from . import evidence, soak
+
+    pool, loop, model = opened.pop("pool"), opened.pop("loop"), opened.pop("model")
+    first = loop.run(pool, window_ns=0, least=1, most=1)
+    warm = _warm_up(loop, pool, task)
+    sustained = task["regime"] == "sustained"
+    soaked = {"soak": soak.until_steady(loop, pool, task, channel)} if sustained else {}
+    chain, here = cycles.chain(), evidence.place()
+    before = {"clock_mhz": cycles.clock_mhz(chain), "states": evidence.states(task["root"])}
+    steady = _steady(loop, pool, task)
+    after = {"states": evidence.states(task["root"]), "clock_mhz": cycles.clock_mhz(chain)}
+    memory = account.report()
     channel.send(
         "process",
         pid=os.getpid(),
         threads=task["threads"],
-        affinity=sorted(os.sched_getaffinity(0)),
+        regime=task["regime"],
+        asked_affinity=task["affinity"],
+        at_begin=here,
+        at_end=evidence.place(),
+        tick_ns=clocks.tick_ns(),
+        around={"before": before, "after": after},
         **opened,
         first_ns=first[0],
         warmup_ns=list(warm),
+        **soaked,
         **steady,
-        **account.report(),
+        **memory,
+        **evidence.answers(model, loop.indices, pool),
+        model_sha256=evidence.file_sha256(task["model"]),
     )
 
 
@@ -46,6 +66,7 @@ def _open(task: dict[str, Any], account: Account) -> dict[str, Any]:
     """Import the runtime, load the file and make its inputs, with times and memory of each."""
     from . import runtimes, samples, tensors
 
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
     begin = perf_counter_ns()
     interpreter, version = runtimes.load(task["runtime"])
     imported = perf_counter_ns()
@@ -68,52 +89,63 @@ def _open(task: dict[str, Any], account: Account) -> dict[str, Any]:
         "import_ns": imported - begin,
         "load_ns": (loaded - at_load) + (allocated - at_arena),
         "allocate_ns": allocated - at_arena,
+        "load_major_faults": resource.getrusage(resource.RUSAGE_SELF).ru_majflt - faults,
         "inputs": [tensors.describe(detail) for detail in details],
-        "inputs_pool": pool,
+        "pool": pool,
+        "model": model,
         "loop": Loop(model, [detail["index"] for detail in details]),
     }
 
 
-class Loop:
-    """Runs inference after inference and keeps each one's time."""
-
-    def __init__(self, model: Any, indices: list[int]) -> None:
-        self._model, self._indices = model, indices
-
-    def run(self, pool: list[list[Any]], window_ns: int, least: int, most: int) -> array[int]:
-        """Durations in ns until the window is over, but at least `least` and at most `most`."""
-        durations = array("q")
-        invoke, set_tensor = self._model.invoke, self._model.set_tensor
-        end = perf_counter_ns() + window_ns
-        while len(durations) < most:
-            for index, value in zip(self._indices, pool[len(durations) % len(pool)]):
-                set_tensor(index, value)
-            begin = perf_counter_ns()
-            invoke()
-            stop = perf_counter_ns()
-            durations.append(stop - begin)
-            if stop >= end and len(durations) >= least:
-                break
-        return durations
+def _period_ns(task: dict[str, Any]) -> int:
+    rate_hz: float = task["rate_hz"]
+    return round(1e9 / rate_hz)
 
 
-def _steady(loop: Loop, pool: list[list[Any]], task: dict[str, Any]) -> dict[str, Any]:
+def _warm_up(loop: Loop, pool: Any, task: dict[str, Any]) -> Any:
+    """Run for the warm-up's time, at the rate of the window where there is one."""
+    if task["regime"] == "paced":
+        period = _period_ns(task)
+        return loop.paced(pool, period, max(1, task["warmup_ns"] // period)).latency
+    return loop.run(pool, task["warmup_ns"], 0, task["max_iterations"])
+
+
+def _window(loop: Loop, pool: Any, task: dict[str, Any]) -> dict[str, Any]:
+    """The samples of the measured window."""
+    if task["regime"] == "paced":
+        period = _period_ns(task)
+        requests = max(LEAST_REQUESTS, -(-task["window_ns"] // period))
+        done = loop.paced(pool, period, min(requests, task["max_iterations"]))
+        return {"samples_ns": done.latency, "service_ns": done.service}
+    window, least, most = task["window_ns"], task["min_iterations"], task["max_iterations"]
+    return {"samples_ns": loop.run(pool, window, least, most)}
+
+
+def _steady(loop: Loop, pool: Any, task: dict[str, Any]) -> dict[str, Any]:
     """The measured window: samples, its bounds on the agent's clock, and what it used."""
     gc.collect()
     gc.disable()
-    before, cpu, begin = (
-        resource.getrusage(resource.RUSAGE_SELF),
-        process_time_ns(),
-        perf_counter_ns(),
-    )
-    durations = loop.run(pool, task["window_ns"], task["min_iterations"], task["max_iterations"])
-    end, used = perf_counter_ns(), process_time_ns() - cpu
+    counter, wall = perf.Cycles(), time.clock_gettime_ns(time.CLOCK_REALTIME)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    cpu, own, begin = process_time_ns(), thread_time_ns(), perf_counter_ns()
+    found = _window(loop, pool, task)
+    end, used, own_used = perf_counter_ns(), process_time_ns() - cpu, thread_time_ns() - own
     after = resource.getrusage(resource.RUSAGE_SELF)
+    wall_ns, mhz = time.clock_gettime_ns(time.CLOCK_REALTIME) - wall, counter.mhz()
+    counter.close()
     usage = {
         "minor_faults": after.ru_minflt - before.ru_minflt,
         "major_faults": after.ru_majflt - before.ru_majflt,
         "voluntary_switches": after.ru_nvcsw - before.ru_nvcsw,
         "involuntary_switches": after.ru_nivcsw - before.ru_nivcsw,
         "cpu_ns": used,
+        "thread_cpu_ns": own_used,
     }
-    return {"samples_ns": list(durations), "window_t_ns": [begin, end], "usage": usage}
+    return {
+        **{name: list(values) for name, values in found.items()},
+        "iterations": len(found["samples_ns"]),
+        "window_t_ns": [begin, end],
+        "window_wall_ns": wall_ns,
+        "window_mhz": mhz,
+        "usage": usage,
+    }

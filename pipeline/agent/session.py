@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from . import facts, journal, process, sensors, settings
+from . import facts, journal, process, sensors, settings, watch
 from .protocol import Channel
 from .spec import task
 
@@ -17,26 +17,39 @@ def run(spec: dict[str, Any], channel: Channel) -> None:
         facts.send(channel, "before", spec["root"])
         if spec["job"] == "facts":
             return
-        with _conditions(spec, channel, book):
-            _workers(spec, channel)
-        facts.send(channel, "after", spec["root"])
+        with _conditions(spec, channel, book) as watcher:
+            _workers(spec, channel, watcher)
+            facts.send(channel, "after", spec["root"])
 
 
 @contextlib.contextmanager
-def _conditions(spec: dict[str, Any], channel: Channel, book: journal.Journal) -> Iterator[None]:
-    """Settings made and sensors read while the workers run."""
-    if spec["governor"]:
-        settings.set_governor(book, spec["governor"], spec["root"])
-    with sensors.sampling(spec, channel):
-        yield
+def _conditions(
+    spec: dict[str, Any], channel: Channel, book: journal.Journal
+) -> Iterator[watch.Watch]:
+    """Settings made, sensors read and the board watched while the workers run."""
+    with settings.governed(book, spec["governor"], spec["root"]):
+        watcher = watch.Watch(channel, spec["root"], spec["watch_interval_ms"] / 1000)
+        with sensors.sampling(spec, channel), _watched(watcher, spec):
+            yield watcher
 
 
-def _workers(spec: dict[str, Any], channel: Channel) -> None:
+def _watched(watcher: watch.Watch, spec: dict[str, Any]) -> contextlib.AbstractContextManager[None]:
+    """Only a measurement needs to be watched; an interval of 0 leaves it at the boundaries."""
+    if spec["job"] != "measure" or not spec["watch_interval_ms"]:
+        return contextlib.nullcontext()
+    return watcher.during(spec["affinity"])
+
+
+def _workers(spec: dict[str, Any], channel: Channel, watcher: watch.Watch) -> None:
     """One fresh process per entry of the order; then the outputs, where they are asked for."""
     job = spec["job"]
     if job != "evaluate":
         for index, arm in enumerate(spec["order"]):
+            if job == "measure":
+                watcher.boundary(index)
             process.run(index, task(spec, arm, job), channel)
+        if job == "measure":
+            watcher.boundary(len(spec["order"]))
     if spec["evaluate"]:
         for arm in range(len(spec["arms"])):
             process.run(arm, task(spec, arm, "evaluate"), channel)

@@ -8,10 +8,14 @@ from typing import Any
 from .protocol import PROTOCOL
 
 JOBS = ("measure", "evaluate", "inspect", "facts")
+REGIMES = ("burst", "sustained", "paced")
 DEFAULTS: dict[str, Any] = {
     "arms": [],
     "threads": 1,
     "affinity": None,
+    "regime": "burst",
+    "rate_hz": None,
+    "soak_limit_s": 180,
     "site": [],
     "process_timeout_s": 120,
     "warmup_ns": 500_000_000,
@@ -22,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "governor": None,
     "sensors": [],
     "sensor_interval_ms": 100,
+    "watch_interval_ms": 500,
     "root": "",
     "state": None,
 }
@@ -60,6 +65,10 @@ def _check(spec: dict[str, Any]) -> None:
     strangers = [i for i in spec["order"] if i not in range(len(spec["arms"]))]
     if strangers:
         raise BadSpec(f"order names arm {strangers[0]}, there are {len(spec['arms'])}")
+    if spec["regime"] not in REGIMES:
+        raise BadSpec(f"regime {spec['regime']!r} is none of {', '.join(REGIMES)}")
+    if spec["regime"] == "paced" and not (spec["rate_hz"] or 0) > 0:
+        raise BadSpec(f"regime paced needs rate_hz above 0, it is {spec['rate_hz']!r}")
     if spec["job"] == "evaluate" and not spec["evaluate"]:
         raise BadSpec("job evaluate without a folder for its outputs")
 

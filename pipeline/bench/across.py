@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pipeline.bench.records import ArmEntry, Interval, Record, Unit
 from pipeline.errors import UsageError
 
-SETTINGS = ("threads", "affinity", "processes", "warmup_ms", "window_ms")
+SETTINGS = (
+    "threads", "affinity", "processes", "warmup_ms", "window_ms", "regime", "rate_hz", "governor",
+)  # fmt: skip
 FIGURES = ("latency_p50", "memory_peak", "file_size")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -11,14 +10,20 @@ from typing import Any
 from pipeline.artifacts import file_digest
 from pipeline.bench.accuracy import TestSample, accuracy_rows
 from pipeline.bench.arms import Arm
-from pipeline.bench.cautions import condition_cautions, sample_cautions
 from pipeline.bench.conditions import conditions, machine, texts_of
 from pipeline.bench.energy import energy_rows, rails
+from pipeline.bench.paced import paced_rows
 from pipeline.bench.plan import session_pairs
-from pipeline.bench.records import ArmEntry, Caution, Comparison, Failure, Record, Row
+from pipeline.bench.records import ArmEntry, Comparison, Failure, Record, Row
 from pipeline.bench.results import Event, session_id
 from pipeline.bench.rows import arm_rows, by_process, compare_arms, process_states, settle
 from pipeline.bench.settings import SessionSettings
+from pipeline.bench.validity.evidence import Evidence, Model
+from pipeline.bench.validity.judge import judge, withheld
+from pipeline.board.cpu import cpu
+from pipeline.convert.audit import audit
+from pipeline.convert.macs import count
+from pipeline.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,7 @@ def to_record(done: Session) -> Record:
     done = replace(done, events=settle(events))
     board = machine(events, settings.target, settings.runtime)
     before, after = (conditions(texts_of(events, when)) for when in ("before", "after"))
-    failures = list(_failures(done))
-    cautions = [
-        *condition_cautions(
-            before, after, cpus=board.cpus, threads=settings.threads, emulated=settings.emulated
-        ),
-        *_sample_cautions(done, len(failures)),
-    ]
+    cautions = judge(evidence(done))
     return Record(
         id=session_id(done.started, done.recipe, settings.target, events),
         started=f"{done.started:%Y-%m-%d %H:%M:%S} UTC",
@@ -58,9 +57,9 @@ def to_record(done: Session) -> Record:
         settings=_plain(settings),
         arms=[_entry(arm) for arm in done.arms],
         rows=list(_rows(done)),
-        comparisons=_comparisons(done),
+        comparisons=[withheld(each, cautions) for each in _comparisons(done)],
         processes=list(process_states(by_process(done.events))),
-        failures=failures,
+        failures=list(_failures(done)),
         before=before,
         after=after,
         cautions=cautions,
@@ -84,6 +83,7 @@ def _rows(done: Session) -> Iterator[Row]:
     for arm in done.arms:
         processes = [e for e in by_process(done.events).values() if e["arm"] == arm.name]
         yield from arm_rows(arm.name, processes, emulated=done.settings.emulated)
+        yield from paced_rows(arm.name, processes, done.settings)
         yield from energy_rows(arm.name, processes, readable)
         size = arm.model.stat().st_size
         yield Row(name="file_size", unit="bytes", scope="file", arm=arm.name, value=size)
@@ -104,8 +104,22 @@ def _failures(done: Session) -> Iterator[Failure]:
             yield Failure.model_validate(known)
 
 
-def _sample_cautions(done: Session, failed: int) -> Iterator[Caution]:
-    medians: dict[str, list[float]] = {arm.name: [] for arm in done.arms}
-    for event in by_process(done.events).values():
-        medians[event["arm"]].append(statistics.median(event["steady_ns"]))
-    return sample_cautions(medians, failed)
+def evidence(done: Session) -> Evidence:
+    """What the validity rules look at."""
+    texts = texts_of(done.events, "before")
+    return Evidence(
+        settings=done.settings,
+        events=[*done.events, *(e for e in done.outputs if e["event"] == "failed")],
+        models={arm.name: _model(arm) for arm in done.arms},
+        cpus=machine(done.events, done.settings.target, done.settings.runtime).cpus,
+        cpu=cpu(texts.get("/proc/cpuinfo", ""), done.settings.isa),
+    )
+
+
+def _model(arm: Arm) -> Model:
+    """What a file says of itself; one that only its runtime can read says its digest."""
+    digest = file_digest(arm.model)
+    try:
+        return Model(digest, audit(arm.model).inputs, count(arm.model))
+    except UsageError:
+        return Model(digest)

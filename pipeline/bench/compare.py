@@ -25,9 +25,15 @@ class Line:
 
 
 def newest(stored: Iterable[Stored]) -> list[Stored]:
-    """The last session of each recipe on each board in each runtime, in the order of their ids."""
-    last = {_kind(s.record): s for s in sorted(stored, key=_id)}
-    return sorted(last.values(), key=_id)
+    """The last valid session of each recipe on each board, runtime and regime, by their ids.
+
+    A later one that is invalid stands beside it: shown with its reason, never in its place.
+    """
+    ordered = sorted(stored, key=_id)
+    valid = {_kind(s.record): s for s in ordered if not s.record.invalid}
+    last = {_kind(s.record): s for s in ordered}
+    found = {_id(s): s for s in [*valid.values(), *last.values()]}
+    return sorted(found.values(), key=_id)
 
 
 def lines(record: Record) -> Iterator[Line]:
@@ -42,7 +48,8 @@ def lines(record: Record) -> Iterator[Line]:
 
 def _kind(record: Record) -> tuple[str | None, ...]:
     machine = record.machine
-    return record.recipe, record.target, machine.name, machine.cpu, machine.runtime
+    regime = [str(record.settings.get(name)) for name in ("regime", "rate_hz")]
+    return record.recipe, record.target, machine.name, machine.cpu, machine.runtime, *regime
 
 
 def _id(stored: Stored) -> str:

@@ -78,7 +78,9 @@ class _Agent:
         return {**event, "path": str(self.board.fetch(event["path"], to))}
 
     def _call(self, spec: dict[str, Any], processes: int, label: str) -> list[Event]:
-        timeout_s = processes * self.settings.process_timeout_s
+        settings = self.settings
+        soak_s = settings.soak_limit_s if settings.regime == "sustained" else 0.0
+        timeout_s = processes * (settings.process_timeout_s + soak_s)
         with session_bar(processes, label) as on_event:
             return self.board.run(spec, timeout_s=timeout_s, on_event=on_event)
 
@@ -103,6 +105,10 @@ class _Agent:
             "min_iterations": settings.min_iterations,
             "max_iterations": settings.max_iterations,
             "process_timeout_s": settings.process_timeout_s,
+            "regime": settings.regime,
+            "rate_hz": settings.rate_hz,
+            "soak_limit_s": settings.soak_limit_s,
+            "governor": settings.governor if job == "measure" else None,
             "sensors": list(settings.sensors) if job == "measure" else [],
         }
 

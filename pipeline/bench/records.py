@@ -29,6 +29,7 @@ class Verdict(StrEnum):
     SLOWER = "SLOWER"
     EQUIVALENT = "EQUIVALENT"
     UNDECIDED = "UNDECIDED"
+    INVALID = "INVALID"
 
 
 class Steadiness(StrEnum):
@@ -140,11 +141,25 @@ class Conditions(Part):
     idle_ticks: int | None = None
 
 
+class Level(StrEnum):
+    """What a caution does to the figures: explains them, doubts them, or takes their verdict."""
+
+    NOTE = "note"
+    CAUTION = "caution"
+    INVALID = "invalid"
+
+
 class Caution(Part):
-    """A warning of the session: `kind` names a SessionWarning, `detail` what was seen."""
+    """A finding about the session: `kind` names a SessionWarning, `detail` what was seen.
+
+    `process` is the position in the session's order where the evidence is one process's.
+    """
 
     kind: str
     detail: str
+    level: Level = Level.CAUTION
+    process: int | None = None
+    arm: str | None = None
 
 
 class Record(Part):
@@ -176,6 +191,11 @@ class Record(Part):
                 kind = "an emulated" if self.emulated else "a measured"
                 raise ValueError(f"{row.name} in {row.unit} has no place in {kind} session")
         return self
+
+    @property
+    def invalid(self) -> list[Caution]:
+        """Why its figures are not to be compared: empty for a valid session."""
+        return [caution for caution in self.cautions if caution.level is Level.INVALID]
 
     def row(self, name: str, arm: str) -> Row | None:
         """The figure of that name, None where it was not measured."""

@@ -11,6 +11,14 @@ from pipeline.bench.results import Event
 from pipeline.bench.steady import classify
 from pipeline.bench.verdict import decide_all
 
+COLD_START = {
+    "import": "import_ns",
+    "load": "load_ns",
+    "allocate": "allocate_ns",
+    "first_inference": "first_ns",
+}
+"""Before the steady state, apart from it: the runtime's import, the file, its arena (a part of
+`load`), and the first answer."""
 TAILS = {"latency_p90": 0.9, "latency_p99": 0.99}
 
 
@@ -55,7 +63,7 @@ def arm_rows(arm: str, processes: Sequence[Event], *, emulated: bool) -> Iterato
     scope = "emulated" if emulated else "process"
     samples = [e["steady_ns"] for e in processes]
     medians = [statistics.median(s) for s in samples]
-    for name, field in (("load", "load_ns"), ("first_inference", "first_ns")):
+    for name, field in COLD_START.items():
         values = [e[field] for e in processes if e.get(field) is not None]
         yield from _median_row(arm, name, unit, scope, values, field)
     yield from _median_row(arm, "latency_p50", unit, scope, medians, "samples_ns")

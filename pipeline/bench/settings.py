@@ -11,7 +11,11 @@ class SessionSettings:
 
     `processes` are fresh processes an arm; an empty `affinity` leaves the scheduler alone.
     `emulated` marks a target whose clock counts instructions: its figures stay in a table apart.
-    `sensors` are read where the board has them.
+    `sensors` are read where the board has them. `regime` is burst (as fast as it goes), sustained
+    (the same once the temperature is steady, after at most `soak_limit_s` a process) or paced
+    (`rate_hz` requests a second, each due after `deadline_ms`: a period where that is None). A
+    `governor` is set for the session and restored; None leaves the board's own. `max_mhz` and
+    `isa` are the target's facts, a bound for what is plausible.
     """
 
     target: str
@@ -25,6 +29,20 @@ class SessionSettings:
     min_iterations: int = 5
     max_iterations: int = 20_000
     process_timeout_s: float = 120.0
+    regime: str = "burst"
+    rate_hz: float | None = None
+    deadline_ms: float | None = None
+    soak_limit_s: float = 180.0
+    governor: str | None = None
     seed: int = 0
     emulated: bool = False
     sensors: tuple[str, ...] = ("hwmon", "rapl")
+    max_mhz: int | None = None
+    isa: tuple[str, ...] = ()
+
+    @property
+    def deadline_ns(self) -> int | None:
+        """When an answer is late in the paced regime."""
+        if self.regime != "paced" or not self.rate_hz:
+            return None
+        return round(self.deadline_ms * 1e6 if self.deadline_ms else 1e9 / self.rate_hz)

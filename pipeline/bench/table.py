@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import TextIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TextIO
 
 from rich import box
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from pipeline.bench.compare import Line, lines
 from pipeline.bench.numbers import figure, ratio, shown
-from pipeline.bench.records import Record, Row, Steadiness, Verdict
+from pipeline.bench.records import Level, Record, Row, Steadiness, Verdict
 from pipeline.bench.results import Stored
 from pipeline.bench.session_warnings import SessionWarning
 from pipeline.bench.terminal import terminal
@@ -22,11 +22,13 @@ from pipeline.bench.terminal import terminal
 LABEL = "emulated, 1 ns per instruction"
 APART = "Instruction counts: no board's milliseconds, compare them with no other table"
 COMMON = 0.95 + 1e-9
-_STYLES = {Verdict.FASTER: "green", Verdict.SLOWER: "red"}
+_STYLES = {Verdict.FASTER: "green", Verdict.SLOWER: "red", Verdict.INVALID: "bold red"}
+_MARKS = {Level.INVALID: "INVALID", Level.CAUTION: "!", Level.NOTE: "note"}
 _COLUMNS = {
     "accuracy": "accuracy",
     "latency_p50": "p50",
     "latency_p90": "p90",
+    "deadline_misses": "missed",
     "memory_peak": "peak memory",
     "file_size": "size",
     "energy_gross": "energy gross",
@@ -61,6 +63,7 @@ def heading(record: Record) -> list[str]:
     settings, machine = record.settings, record.machine
     threads = settings.get("threads", "?")
     how = f"{settings.get('processes', '?')} processes an arm, {threads} thread(s)"
+    how += regime(settings)
     cpu = machine.cpu and (f"{machine.cpus} x {machine.cpu}" if machine.cpus else machine.cpu)
     runtime = f"{machine.runtime} {machine.runtime_version or '(version unknown)'}"
     kernel = machine.kernel and f"Linux {machine.kernel}"
@@ -107,7 +110,7 @@ def _notes(record: Record) -> list[str]:
     notes = [*_confidence(record), *_unsettled(record)]
     for caution in record.cautions:
         advice = f" ({known[caution.kind].advice})" if caution.kind in known else ""
-        notes.append(f"! {caution.kind}: {caution.detail}{advice}")
+        notes.append(f"{_MARKS[caution.level]} {caution.kind}: {caution.detail}{advice}")
     return notes
 
 
@@ -129,3 +132,12 @@ def _unsettled(record: Record) -> Iterator[str]:
         text = ", ".join(f"{counts[kind]} {kind}" for kind in Steadiness if counts[kind])
         left, total = sum(p.start for p in found), sum(p.samples for p in found)
         yield f"{arm.name}: {text}" + (f" ({left} of {total} samples left out)" if left else "")
+
+
+def regime(settings: Mapping[str, Any]) -> str:
+    """How the processes were driven, where it was not as fast as they go."""
+    kind, rate = settings.get("regime", "burst"), settings.get("rate_hz")
+    if kind == "paced" and rate:
+        deadline_ms = settings.get("deadline_ms") or 1000 / rate
+        return f" | paced: {rate:g} Hz, deadline {deadline_ms:.4g} ms"
+    return "" if kind == "burst" else f" | {kind}"

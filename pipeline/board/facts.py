@@ -94,9 +94,9 @@ def parse(texts: Texts) -> Facts:
         os_name=_os_name(texts.get("/etc/os-release", "")),
         kernel=uname[2] if len(uname) > 2 else None,
         machine=uname[-1] if uname else None,
-        governors={p: t.strip() for p, t in _policies(texts, "scaling_governor")},
+        governors={p: t.strip() for p, t in policies(texts, "scaling_governor")},
         clock_mhz=_clocks(texts),
-        time_in_state={p: _states(t) for p, t in _policies(texts, "stats/time_in_state")},
+        time_in_state={p: _states(t) for p, t in policies(texts, "stats/time_in_state")},
         temperature_c=_temperatures(texts),
         load_1min=_number(texts.get("/proc/loadavg", "").partition(" ")[0]),
         memory_total_kib=memory.get("MemTotal"),
@@ -144,8 +144,8 @@ def _os_name(release: str) -> str | None:
 
 def _clocks(texts: Texts) -> dict[str, float]:
     """MHz by cpufreq policy; without cpufreq what /proc/cpuinfo says for each CPU."""
-    policies = {p: _number(t) for p, t in _policies(texts, "scaling_cur_freq")}
-    clocks = {p: khz / 1000 for p, khz in policies.items() if khz}
+    told = {p: _number(t) for p, t in policies(texts, "scaling_cur_freq")}
+    clocks = {p: khz / 1000 for p, khz in told.items() if khz}
     if clocks:
         return clocks
     values = [_number(text) for text in _column(texts.get("/proc/cpuinfo", ""), "cpu MHz")]
@@ -163,7 +163,7 @@ def _temperatures(texts: Texts) -> dict[str, float]:
     return found
 
 
-def _policies(texts: Texts, name: str) -> list[tuple[str, str]]:
+def policies(texts: Texts, name: str) -> list[tuple[str, str]]:
     """[(policy, text)] of one cpufreq file."""
     found = ((POLICY.match(path), path, text) for path, text in texts.items())
     return [(m.group(1), text) for m, path, text in found if m and path[m.end() :] == name]

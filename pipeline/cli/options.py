@@ -41,6 +41,13 @@ def settings(command: Command) -> Command:
         click.option("--warmup-ms", type=int, help="Warm-up of each process."),
         click.option("--window-ms", type=int, help="Measured time of each process."),
         click.option("--samples", type=int, help="Test samples run for on-device accuracy."),
+        click.option(
+            "--regime", help="burst, sustained (temperature steady) or paced (--rate-hz)."
+        ),
+        click.option("--rate-hz", type=float, help="Requests a second; implies --regime paced."),
+        click.option("--deadline-ms", type=float, help="An answer later than that is a miss."),
+        click.option("--soak-limit-s", type=float, help="Longest load before a sustained window."),
+        click.option("--governor", help="cpufreq governor for the session, restored after it."),
     ]
     for option in reversed(options):
         command = option(command)

@@ -86,6 +86,11 @@ def spec(job: str, *models: object, **settings: Any) -> dict[str, Any]:
     return {"protocol": 1, "job": job, "arms": arms, **short, **settings}
 
 
+def kinds(events: list[dict[str, Any]]) -> list[str]:
+    """Kinds of a job's events, without how the board was watched meanwhile."""
+    return [e["event"] for e in events if e["event"] not in ("conditions", "watched")]
+
+
 def fake_runtime(folder: Path, body: str) -> Path:
     """A site folder whose `tflite_runtime` does `body` when it is imported; numpy is empty."""
     package = folder / "tflite_runtime"

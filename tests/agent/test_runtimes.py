@@ -43,7 +43,7 @@ def test_a_measured_process_has_every_figure(run, models, images, runtime):
     spec = arm(boards.spec("measure", models / "int8.tflite", affinity=[0]), images)
     event = only(run(spec | {"min_iterations": 20, "max_iterations": 50}, runtime), "process")
     assert event["runtime"].split()[0] == runtime
-    assert event["affinity"] == [0]
+    assert event["at_begin"] == event["at_end"] == {"affinity": [0], "cpu": 0}
     assert 20 <= len(event["samples_ns"]) <= 50
     assert all(ns > 0 for ns in [*event["samples_ns"], event["first_ns"], event["load_ns"]])
     begin, end = event["window_t_ns"]
@@ -119,8 +119,7 @@ def test_several_inputs_come_by_name_and_outputs_go_by_name(run, models, tmp_pat
 def test_measuring_may_be_followed_by_the_outputs(run, models, images, tmp_path):
     spec = arm(boards.spec("measure", models / "float.tflite"), images)
     events = run(spec | {"evaluate": {"outputs": str(tmp_path)}})
-    kinds = [e["event"] for e in events]
-    assert kinds == ["hello", "facts", "process", "outputs", "facts", "done"]
+    assert boards.kinds(events) == ["hello", "facts", "process", "outputs", "facts", "done"]
 
 
 def test_without_samples_inputs_are_made_for_any_model(run, models):

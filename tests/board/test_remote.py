@@ -131,7 +131,21 @@ def test_agents_of_a_lost_session_are_ended_by_the_next(root: Path, tmp_path: Pa
     (root / ".work/sessions/now").mkdir(parents=True)
     old = subprocess.Popen([sys.executable, "-I", str(agent)])
     with closing(board_at(root)):
-        assert old.wait(10) == -signal.SIGKILL
+        assert old.wait(10) == -signal.SIGTERM
+
+
+def test_an_agent_that_does_not_end_when_it_is_asked_is_made_to(root: Path) -> None:
+    agent = root / ".work/agent/deaf.pyz"
+    agent.parent.mkdir(parents=True)
+    ready = root / "ready"
+    agent.write_text(
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"open({str(ready)!r}, 'w'); time.sleep(600)"
+    )
+    deaf = subprocess.Popen([sys.executable, "-I", str(agent)])
+    assert boards.eventually(ready.exists)
+    with closing(board_at(root)):
+        assert deaf.wait(10) == -signal.SIGKILL
 
 
 @pytest.mark.usefixtures("own_runtime")
