@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pipeline.bench.across import arm_pairs
@@ -64,7 +64,12 @@ def check_record(gates: Sequence[Gate], record: Record) -> list[Finding]:
         for arm in others or [baseline]:
             rows = row_of(record.rows, gate, baseline), row_of(record.rows, gate, arm)
             found.append(check(gate, arm, rows, record.comparison(arm)))
-    return found
+    return [_withheld(finding) for finding in found] if record.invalid else found
+
+
+def _withheld(finding: Finding) -> Finding:
+    """An invalid session proves nothing, neither that a bound holds nor that it is broken."""
+    return replace(finding, outcome=Outcome.UNDECIDED)
 
 
 def check_across(gates: Sequence[Gate], first: Record, second: Record) -> list[Finding]:
