@@ -15,7 +15,7 @@ flags    = $(call given,host,$(HOST_IS)) $(call given,runtime,$(RUNTIME)) \
            $(call given,threads,$(THREADS)) $(call given,affinity,$(AFFINITY)) \
            $(if $(filter 1,$(PUBLISH)),--publish)
 
-.PHONY: help demo compare test test-all check benchmark-prune clean $(BOARDS)
+.PHONY: help demo compare test test-all check benchmark-prune benchmark-verdicts clean $(BOARDS)
 
 help:  ## this page
 	@echo "Secateur: cut a PyTorch model until it fits the board, and prove it on the board."
@@ -23,7 +23,7 @@ help:  ## this page
 	@echo "  make BOARD [HOST=user@board] [RECIPE=name or file.toml] [PUBLISH=1]"
 	@echo "             [RUNTIME=..] [THREADS=..] [AFFINITY=2,3]"
 	@echo
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 	@echo; echo "boards (targets/*.toml):"
 	@awk 'FNR == 1 {n = FILENAME; gsub(/.*\/|\.toml/, "", n); sub(/^# */, ""); printf "  %-20s %s\n", n, $$0}' targets/*.toml
 	@echo; echo "recipes (recipes/*.toml):"
@@ -50,6 +50,9 @@ check: $(STAMP)  ## format, lint, types and import layers
 
 benchmark-prune: $(STAMP)  ## half the channels of 200 networks, beside torch-pruning; resumable, hours
 	@.venv/bin/python -P -m tests.benchmarks.prune $(NETS)
+
+benchmark-verdicts: $(STAMP)  ## error rates of verdicts, beside other tools' rules; SIMULATED=1: no boards
+	@.venv/bin/python -P -m tests.benchmarks.verdicts $(if $(filter 1,$(SIMULATED)),--simulated)
 
 clean:  ## delete .venv and build/ (measurements in results/ stay)
 	rm -rf .venv build

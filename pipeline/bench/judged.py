@@ -17,6 +17,10 @@ from pipeline.bench.traces import Traces
 from pipeline.bench.verdict import BAND, Decision, decide
 
 BASELINE, CANDIDATE = "a", "b"
+RULE = (
+    "Student's interval of the trimmed mean log-ratio of paired process medians decides; "
+    "the BCa bootstrap stands beside it, for it is too narrow where pairs are few"
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Judged:
             **vars(self.decision),
             "band": [math.exp(-BAND), math.exp(BAND)],
             "error_rate": round(1 - CONFIDENCE, 9),
+            "rule": RULE,
             "paired": "by index" if self.traces.by_index else "as given",
             "pairs_lost": self.traces.lost,
             "arms": {arm: self._arm(arm) for arm in (BASELINE, CANDIDATE)},

@@ -26,7 +26,7 @@ def text(judged: Judged) -> str:
     found = judged.decision
     said = _SAID[found.verdict].format(ratio=f"{found.ratio:.4f}")
     lines = [
-        f"{found.verdict}: {said}{_ends(found.interval, f' ({found.confidence:.0%} interval)')}"
+        f"{found.verdict}: {said}{_ends(found.interval, f'; {found.confidence:.0%} interval')}"
     ]
     if found.pairs_needed:
         lines.append(f"a new session needs ~{found.pairs_needed} pairs for a verdict")
@@ -41,12 +41,13 @@ def _pairs(judged: Judged) -> str:
         told += ", by index: the file names none"
     if traces.lost:
         told += f", {traces.lost} more lost with a process that gave no samples"
-    beside = _ends(found.bootstrap, "")
-    return f"{told}{beside and f'; bootstrap{beside}'}"
+    rate = f"decided by Student's interval, at an error rate of {1 - found.confidence:.0%}"
+    beside = _ends(found.bootstrap, "; the bootstrap, beside it:")
+    return f"{told}\n{rate}{beside}"
 
 
-def _ends(interval: Interval | None, after: str) -> str:
-    return "" if interval is None else f" [{interval[0]:.4f}, {interval[1]:.4f}]{after}"
+def _ends(interval: Interval | None, before: str) -> str:
+    return "" if interval is None else f"{before} [{interval[0]:.4f}, {interval[1]:.4f}]"
 
 
 def _table(judged: Judged) -> str:
