@@ -40,10 +40,10 @@ compare: $(STAMP)  ## table, CSV, JSON and plot of all measurements, in build/
 	@$(CLI) compare
 
 test: $(STAMP)  ## the tests a change must pass
-	@.venv/bin/pytest -q -m "not slow"
+	@.venv/bin/pytest -q -n 2 --dist loadfile -m "not slow"
 
 test-all: $(STAMP)  ## all tests, the slow ones too
-	@.venv/bin/pytest -q
+	@.venv/bin/pytest -q -n 2 --dist loadfile
 
 check: $(STAMP)  ## format, lint, types and import layers
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports
