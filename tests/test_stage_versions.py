@@ -28,7 +28,7 @@ ROOMS = {
     "prune": ("prune", "models/graph.py", "data"),
     "quantize": ("quantize", "data"),
     "export": ("convert", "models/graph.py"),
-    "convert": ("convert",),
+    "convert": ("convert", "quantize/ranges.py", "agent/inspection.py"),
     "qat": ("qat", "train", "convert", "models/graph.py"),
     "verify": ("verify", "convert/audit.py", "convert/flatbuffer.py", "data", "agent"),
 }

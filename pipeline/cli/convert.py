@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from pipeline.cli.options import as_json, emit
+from pipeline.cli.options import as_json, emit, table
 from pipeline.cli.options import model as model_options
+
+SCHEMES = ("fp32", "fp16", "dynamic", "int8", "mixed", "auto")
+CALIBRATIONS = ("best", "minmax", "percentile", "mse", "entropy")
+RUNTIMES = ("ai-edge-litert", "tflite-runtime")
 
 
 @click.command("convert")
 @model_options
-@click.option("--scheme", type=click.Choice(["fp32", "int8"]), default="int8", show_default=True)
-@click.option("--calibration", type=click.Path(path_type=Path), help=".npz or folder, for int8.")
-@click.option("--calibration-samples", type=int, help="How many of them are used.")
+@click.option("--scheme", type=click.Choice(SCHEMES), default="int8", show_default=True)
+@click.option(
+    "--calibration", "data", type=click.Path(path_type=Path),
+    help="Your samples: .npz in torch's layout, or a folder. For int8, mixed and auto.",
+)  # fmt: skip
+@click.option("--calibration-samples", type=int, help="How many of them are used, at most 256.")
+@click.option(
+    "--ranges", type=click.Choice(CALIBRATIONS), default="best", show_default=True,
+    help="How ranges come from samples; best tries all.",
+)  # fmt: skip
+@click.option(
+    "--min-sqnr", type=float, default=15, show_default=True,
+    help="Accuracy budget of mixed and auto: dB against torch.",
+)  # fmt: skip
+@click.option(
+    "--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0], show_default=True,
+    help="Where the file is to run.",
+)  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/converted"))
 @as_json
 def command(
@@ -22,39 +42,78 @@ def command(
     shape: list[int] | None,
     weights: Path | None,
     scheme: str,
-    calibration: Path | None,
+    data: Path | None,
     calibration_samples: int | None,
+    ranges: str,
+    min_sqnr: float,
+    runtime: str,
     out: Path,
     json_: bool,
 ) -> None:
-    """From a torch model to a .tflite file.
+    """From a torch model to a .tflite file that is proved and measured.
 
-    In float, or in int8 with your own calibration data.
+    The file runs in every runtime here beside torch, and against its own fp32 in paired processes.
+    `auto` takes the fastest scheme within the accuracy budget, and never one that is slower than
+    fp32. The choice for a board is made on that board, by an arm of a recipe with scheme auto.
 
     \b
-    Example:
-      secateur convert --model build/pruned --scheme int8 --calibration train.npz
+    Examples:
+      secateur convert --model mynet:build --input 1,3,96,96 --calibration train.npz
+      secateur convert --model net.pt2 --scheme auto --calibration photos/ --json
     """
     from pipeline import single
-    from pipeline.convert.audit import audit
+    from pipeline.conversion.document import convert
+    from pipeline.conversion.make import Wanted
+    from pipeline.data.samples import load
     from pipeline.errors import UsageError
 
-    if scheme == "int8" and calibration is None:
+    if scheme in ("int8", "mixed") and data is None:
         fix = "give --calibration FILE.npz or a folder: real samples decide the int8 ranges"
-        raise UsageError("int8 needs calibration data", fix=fix)
-    quantize = {"scheme": scheme, "samples": calibration_samples}
+        raise UsageError(f"{scheme} needs calibration data", fix=fix)
     with single.checkpoint(model, shape, weights) as source:
-        data = single.data_from(calibration, source)
-        near = out.resolve().parent
-        with single.workdir(near) as work:
-            spec = single.run_stage(
-                "quantize", quantize, work.scratch / "q", model=source, data=data
-            )
-            export = single.run_stage("export", {}, work.scratch / "e", model=source)
-            made = single.run_stage("convert", {}, out, model=spec, exported=export)
-    found = audit(made.file(made.meta["file"]))
+        samples = None if data is None else load(data, source.meta["input"])
+        count = calibration_samples or min(256, len(samples.x) if samples else 256)
+        wanted = Wanted(scheme, runtime, ranges, count, min_sqnr)
+        document = convert(source, samples, wanted, out)
     if json_:
-        emit({"tflite": str(made.file(made.meta["file"])), "scheme": scheme, **found.to_json()})
-        return
-    click.echo(f"{made.file(made.meta['file'])}: {found.size_bytes:,} bytes, {scheme}")
-    click.echo(", ".join(f"{count} {name}" for name, count in sorted(found.operators.items())))
+        emit(document)
+    else:
+        _show(document)
+
+
+def _show(document: dict[str, Any]) -> None:
+    """A line on the file, then what was tried and what the runtimes make of it."""
+    sqnr = document["sqnr_db"]
+    click.echo(f"{document['tflite']}: {document['size_bytes']:,} bytes, {document['scheme']}")
+    click.echo(
+        f"{_db(sqnr['int8'])} from torch (float file {_db(sqnr['float'])}), "
+        f"{document['partitions']} partitions, {document['transposes']} transposes, "
+        f"{document['float_ops']} float operators of {sum(document['ops'].values())}\n"
+    )
+    rows = [
+        [r["scheme"], f"{r['size_bytes'] / 1024:.0f}" if r["size_bytes"] else "-",
+         _db(r["sqnr_db"]), _ratio(r), "kept" if r["kept"] else "", r["why"]]
+        for r in document["tried"] if "latency_ratio" in r
+    ]  # fmt: skip
+    table(["scheme", "KiB", "SQNR", "time / fp32", "", "why"], rows)
+    click.echo()
+    table(["runtime", "loads", "SQNR", "ms"], [
+        [name, str(found["loads"]), _db(found["sqnr_db"]), _ms(found.get("latency_ms"))]
+        for name, found in document["runtimes"].items()
+    ])  # fmt: skip
+
+
+def _db(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} dB"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _ratio(row: dict[str, Any]) -> str:
+    if row["latency_ratio"] is None:
+        return "-"
+    low, high = row["interval"] or (None, None)
+    span = "" if low is None else f" [{low:.3g}, {high:.3g}]"
+    return f"x{row['latency_ratio']:.3g} {row['verdict']}{span}"

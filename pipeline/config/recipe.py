@@ -59,7 +59,7 @@ class ArmConfig(Config):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
     source: str = Field(alias="from")
-    scheme: Literal["fp32", "int8"] = "int8"
+    scheme: Literal["fp32", "fp16", "dynamic", "int8", "mixed", "auto"] = "int8"
 
 
 class RecipeFile(Config):

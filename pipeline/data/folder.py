@@ -21,13 +21,31 @@ def load(folder: Path, shape: list[int]) -> dict[str, Split]:
     Raises:
         UsageError: no images, an unreadable one, or a split whose classes differ from train's.
     """
-    if len(shape) != 3 or shape[0] not in (1, 3):
-        fix = "set input = [1 or 3, height, width] in [model]"
-        raise UsageError(f"images cannot become samples of shape {shape}", where=folder, fix=fix)
+    _require_image_shape(folder, shape)
     names = [name for name in SPLITS if (folder / name).is_dir()]
     roots = {name: folder / name for name in names} if "train" in names else {"train": folder}
     classes = _classes(roots["train"])
     return {name: _read(root, classes, shape) for name, root in roots.items()}
+
+
+def images(folder: Path, shape: list[int]) -> np.ndarray:
+    """Every image at any depth below a folder, without classes: uint8 (n, c, h, w).
+
+    Raises:
+        UsageError: none, an unreadable one, or a shape that no image has.
+    """
+    _require_image_shape(folder, shape)
+    paths = _images(folder)
+    if not paths:
+        what = f"has no .npz, no .npy and no images ({', '.join(sorted(ENDINGS))})"
+        raise UsageError(what, where=folder, fix="name the folder that holds the samples")
+    return np.stack([_image(path, shape) for path in track(paths, f"reading {folder.name}")])
+
+
+def _require_image_shape(folder: Path, shape: list[int]) -> None:
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        fix = "set input = [1 or 3, height, width] in [model]"
+        raise UsageError(f"images cannot become samples of shape {shape}", where=folder, fix=fix)
 
 
 def _classes(root: Path) -> list[str]:

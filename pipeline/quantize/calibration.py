@@ -17,27 +17,30 @@ if TYPE_CHECKING:
     from pipeline.quantize.stage import QuantizeConfig
 
 FILE = "calibration.npy"
+CALIBRATED = ("int8", "mixed")
 
 
 def run(model: Model, data: Data | None, cfg: QuantizeConfig, work: Workdir) -> Quantized:
-    """Draw, check and keep the samples; fp32 keeps none.
+    """Draw, check and keep the samples that a scheme needs; most need none.
 
     Raises:
-        UsageError: int8 without data, too few samples, or samples that do not fit the model.
+        UsageError: int8 or mixed without data, too few samples, or samples that do not
+            fit the model.
     """
     work.out.mkdir(parents=True, exist_ok=True)
     meta = {"scheme": cfg.scheme, "checkpoint": model.digest}
-    if cfg.scheme == "fp32":
+    if cfg.scheme not in CALIBRATED:
         return work.seal(Quantized, meta)
     if isinstance(model, QatCheckpoint) and cfg.scheme == "int8":
         hand_on(model, work.out)
         return work.seal(Quantized, {**meta, "trained": True})
     if data is None:
-        raise UsageError("int8 needs calibration samples", fix="name the model's data")
+        raise UsageError(f"{cfg.scheme} needs calibration samples", fix="name the model's data")
     samples = draw(data, cfg.samples, cfg.seed)
     check(samples, model.meta["input"])
     np.save(work.out / FILE, samples)
-    return work.seal(Quantized, {**meta, "samples": len(samples), "seed": cfg.seed})
+    how = {"calibration": cfg.calibration, "min_sqnr_db": cfg.min_sqnr_db}
+    return work.seal(Quantized, {**meta, "samples": len(samples), "seed": cfg.seed, **how})
 
 
 def draw(data: Data, samples: int, seed: int) -> NDArray[np.float32]:
@@ -69,6 +72,9 @@ def check(samples: NDArray[np.float32], shape: Sequence[int]) -> None:
             f"samples have shape {got}, the model takes {want}",
             where=where, fix="give samples in the torch model's own layout",
         )  # fmt: skip
+    if samples.size > 1 and samples.min() == samples.max():
+        what = f"every value is {samples.flat[0]:g}: ranges cannot be taken from that"
+        raise UsageError(what, where=where, fix="give real samples, as the model sees them in use")
     bad = np.flatnonzero(~np.isfinite(samples).reshape(len(samples), -1).all(axis=1))
     if len(bad):
         raise UsageError(

@@ -11,20 +11,31 @@ from pipeline.config.base import Config
 from pipeline.data.source import Data
 from pipeline.stage import stage
 
+Scheme = Literal["fp32", "fp16", "dynamic", "int8", "mixed"]
+Calibration = Literal["minmax", "percentile", "mse", "entropy", "best"]
+
 
 class QuantizeConfig(Config):
-    """`samples` are drawn within the train split; fp32 needs none."""
+    """`samples` are drawn within the train split, for int8 and mixed.
 
-    scheme: Literal["fp32", "int8"] = "int8"
+    `calibration` turns what they show into ranges; `best` tries every method and keeps the one
+    with the least output error on the quarter of the samples that set no range. `min_sqnr_db` is
+    what mixed keeps layers in float for.
+    """
+
+    scheme: Scheme = "int8"
+    calibration: Calibration = "best"
     samples: int = Field(default=256, ge=1)
     seed: int = Field(default=0, ge=0)
+    min_sqnr_db: float = 15
 
 
-@stage(version=1)
+@stage(version=2)
 def quantize(model: Model, *, data: Data | None, cfg: QuantizeConfig, work: Workdir) -> Quantized:
     """Choose the scheme of a checkpoint and keep the calibration samples it needs.
 
-    The artifact holds `calibration.npy` (int8 only): float32 (samples, *input) in torch's layout.
+    The artifact holds `calibration.npy` (int8 and mixed): float32 (samples, *input) in torch's
+    layout.
     """
     from pipeline.quantize.calibration import run
 

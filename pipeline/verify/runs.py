@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from pipeline.board.session import PROTOCOL
 from pipeline.board.session import run as run_agent
 
+WARMUP_NS, WINDOW_NS = 50_000_000, 100_000_000
+
 
 @dataclass(frozen=True)
 class Job:
@@ -63,6 +65,21 @@ def partitions(python: Path, runtime: str, model: Path, timeout_s: float) -> dic
                 "not_delegated": dict(sorted(outside.items())),
             }
     return {"partitions": None, "not_delegated": {}}
+
+
+def latency_ms(python: Path, runtime: str, model: Path, timeout_s: float) -> float | None:
+    """Median of one short process with random inputs; None where it fails. No basis for a verdict.
+
+    A comparison is made by `bench.measure`.
+    """
+    arms = [{"name": "model", "model": str(model)}]
+    for event in _agent(
+        python, timeout_s, job="measure", runtime=runtime, arms=arms, order=[0],
+        warmup_ns=WARMUP_NS, window_ns=WINDOW_NS, min_iterations=3, max_iterations=10_000,
+    ):  # fmt: skip
+        if event["event"] == "process" and event["samples_ns"]:
+            return float(np.median(event["samples_ns"])) / 1e6
+    return None
 
 
 def _agent(python: Path, timeout_s: float, **spec: Any) -> list[dict[str, Any]]:

@@ -1,31 +1,49 @@
-"""SavedModel to full-integer TFLite with given calibration data; runs in a child process."""
+"""Float TFLite to full-integer TFLite with given calibration data; runs in a child process."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+
+from pipeline.convert.children.candidates import Candidate, Workbench, best, methods
+from pipeline.errors import Refused
 
 
 def main(spec: dict[str, Any]) -> dict[str, Any]:
-    """Quantize `spec["saved_model"]` over `spec["samples"]` into `spec["out"]`.
+    """Quantize `spec["model"]` over `spec["samples"]` into `spec["out"]`.
 
-    samples: .npy, float32, in the layout of the file (N H W C). Weights are int8 per channel,
-    activations int8 per tensor by minimum and maximum; input and output are int8 too.
+    samples: .npy, float32, in the layout of the file (N H W C). `spec["calibration"]` is a method
+    of `quantize.ranges`, or `best`: then each is tried, and litert-quantizer after them with the
+    most accurate one. What counts is the output error on samples that set no range.
     """
-    samples = np.load(spec["samples"], mmap_mode="r")
+    bench = Workbench(Path(spec["model"]), np.load(spec["samples"]))
+    make = bench.tensorflow()
+    for method in methods(spec["calibration"]):
+        bench.candidate(f"tensorflow {method}", method, make)
+    chosen = best(_whole(bench.tried))
+    if spec["calibration"] == "best":
+        _litert(bench, chosen.method)
+        chosen = best(_whole(bench.tried))
+    Path(spec["out"]).write_bytes(bench.final(chosen))
+    return {"variant": chosen.name, "tried": bench.table(chosen)}
 
-    def representative() -> Iterator[dict[str, np.ndarray]]:
-        for index in range(len(samples)):
-            yield {spec["input"]: np.ascontiguousarray(samples[index : index + 1])}
 
-    converter = tf.lite.TFLiteConverter.from_saved_model(spec["saved_model"])
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    Path(spec["out"]).write_bytes(converter.convert())
-    return {}
+def _litert(bench: Workbench, method: str) -> None:
+    """litert-quantizer knows fewer operators; where it stumbles, it is no candidate."""
+    try:
+        bench.candidate(f"litert {method}", method, bench.litert())
+    except Exception as error:  # its own assertions, of any kind
+        print(f"error: litert-quantizer: {type(error).__name__}: {error}")
+
+
+def _whole(tried: list[Candidate]) -> list[Candidate]:
+    """Candidates without a float operator; if all have some, the audit will name them."""
+    found = [one for one in tried if not one.audit.float_operators]
+    for one in tried:
+        if one not in found:
+            one.figures["failed"] = "operators left in float"
+    if not found and not tried:
+        raise Refused("nothing could be quantized", fix="use scheme fp32")
+    return found or tried

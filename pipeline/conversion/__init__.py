@@ -1,0 +1,1 @@
+"""What `secateur convert` does: one model's files, certified, measured, and one of them kept."""

@@ -1,0 +1,126 @@
+"""Files made of one float file and what held-out samples say of each; for a child process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.convert.audit import Audit, audit
+from pipeline.convert.children import lite, mlir
+from pipeline.convert.children.judge import Judge
+from pipeline.convert.children.statistics import collect
+from pipeline.convert.flatbuffer import reading
+from pipeline.quantize.ranges import METHODS, Histogram, Range
+
+HOLD_OUT = 4  # every fourth sample judges, the others set the ranges
+FEWEST = 8  # below it all samples do both
+NOTABLE_DB = 0.1  # a method that gains less than this is not worth being another one
+
+Ranges = dict[int, Range]
+Make = Callable[[Ranges], bytes]
+
+
+@dataclass
+class Candidate:
+    """One way to quantize: `make` gives its file for ranges by `method`."""
+
+    name: str
+    method: str
+    make: Make
+    data: bytes
+    audit: Audit
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sqnr_db(self) -> float:
+        """Held-out figure; below everything where it does not run."""
+        return float(self.figures.get("sqnr_db", -1000.0))
+
+
+class Workbench:
+    """A float file, its statistics, and a judge over samples that set no range."""
+
+    def __init__(self, path: Path, samples: np.ndarray) -> None:
+        self.data = path.read_bytes()
+        with reading(path) as model:
+            self.model = model
+        held = np.arange(len(samples)) % HOLD_OUT == HOLD_OUT - 1
+        small = len(samples) < FEWEST
+        fit, rest = (samples, samples[:0]) if small else (samples[~held], samples[held])
+        self.judge = Judge(self.data, samples if small else rest)
+        self.seen, unseen = collect(self.data, self.model.subgraphs[0], (fit, rest))
+        self.all = (
+            {index: seen + unseen[index] for index, seen in self.seen.items()}
+            if len(rest)
+            else self.seen
+        )
+        self.tried: list[Candidate] = []
+
+    def candidate(self, name: str, method: str, make: Make) -> Candidate:
+        """Make, audit and judge one file."""
+        data = make(_ranges(self.seen, method))
+        made = Candidate(name, method, make, data, _audited(data))
+        made.figures = self.judge.figures(data)
+        self.tried.append(made)
+        return made
+
+    def final(self, chosen: Candidate) -> bytes:
+        """The chosen file with its ranges from all samples."""
+        return chosen.make(_ranges(self.all, chosen.method))
+
+    def tensorflow(
+        self, *, float_types: Collection[str] = (), float_names: Collection[str] = (),
+        integer_ports: bool = True,
+    ) -> Make:  # fmt: skip
+        """TensorFlow's quantizer, see `mlir.quantize`."""
+        return lambda ranges: mlir.quantize(
+            self.model, ranges, float_types=float_types, float_names=float_names,
+            integer_ports=integer_ports,
+        )  # fmt: skip
+
+    def litert(self) -> Make:
+        """litert-quantizer's static recipe."""
+        return lambda ranges: lite.static(self.data, self.model, ranges)
+
+    def table(self, chosen: Candidate) -> list[dict[str, Any]]:
+        """What was tried, for people: figures, and what was kept or why it was not."""
+        return [
+            {"variant": one.name, **one.figures, "kept": one is chosen, "why": _why(one, chosen)}
+            for one in self.tried
+        ]
+
+
+def best(candidates: Collection[Candidate]) -> Candidate:
+    """The most accurate; the first one where a later one gains next to nothing."""
+    chosen, *others = candidates
+    for other in others:
+        if other.sqnr_db > chosen.sqnr_db + NOTABLE_DB:
+            chosen = other
+    return chosen
+
+
+def methods(calibration: str) -> list[str]:
+    """The methods that `calibration` names; `best` is all of them."""
+    return list(METHODS) if calibration == "best" else [calibration]
+
+
+def _ranges(seen: dict[int, Histogram], method: str) -> Ranges:
+    return {index: METHODS[method](histogram) for index, histogram in seen.items()}
+
+
+def _audited(data: bytes) -> Audit:
+    draft = Path("draft.tflite")  # the child's own folder
+    draft.write_bytes(data)
+    return audit(draft)
+
+
+def _why(one: Candidate, chosen: Candidate) -> str:
+    if one is chosen:
+        return "chosen"
+    if "failed" in one.figures:
+        return str(one.figures["failed"])
+    return f"{one.sqnr_db - chosen.sqnr_db:+.2f} dB on held-out samples"

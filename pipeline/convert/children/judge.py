@@ -1,0 +1,72 @@
+"""How a file does over samples beside the float file it came from, in ai-edge-litert."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from pipeline.convert.layout import sqnr_db
+
+Answers = dict[str, NDArray[np.float32]]
+
+
+class Judge:
+    """Answers of the float file over `samples`, which are in the file's layout."""
+
+    def __init__(self, floating: bytes, samples: NDArray[Any]) -> None:
+        self.samples = samples
+        self.want, _ = answers(floating, samples)
+
+    def figures(self, data: bytes) -> dict[str, Any]:
+        """`sqnr_db` of the worst output, `partitions` of the delegate and `size_bytes`."""
+        try:
+            got, partitions = answers(data, self.samples)
+        except (RuntimeError, ValueError) as error:
+            return {"failed": " ".join(str(error).split())[:200], "size_bytes": len(data)}
+        worst = min(sqnr_db(want, got[name]) for name, want in self.want.items())
+        return {"sqnr_db": round(worst, 2), "partitions": partitions, "size_bytes": len(data)}
+
+
+def answers(data: bytes, samples: NDArray[Any]) -> tuple[Answers, int]:
+    """Real-valued outputs by signature name, samples first, and the number of partitions."""
+    model = Interpreter(model_content=data, num_threads=1)
+    model.allocate_tensors()
+    partitions = sum(node["op_name"] == "DELEGATE" for node in model._get_ops_details())
+    (port,) = model.get_input_details()
+    outputs = _named(model)
+    rows: dict[str, list[NDArray[Any]]] = {name: [] for name in outputs}
+    for sample in samples:
+        model.set_tensor(port["index"], _to(port, sample.reshape(port["shape"])))
+        model.invoke()
+        for name, detail in outputs.items():
+            rows[name].append(_from(detail, model.get_tensor(detail["index"])))
+    return {name: np.stack(values) for name, values in rows.items()}, partitions
+
+
+def _named(model: Any) -> dict[str, Any]:
+    """Output details by the first signature's names; by their place where there is none."""
+    details = {detail["index"]: detail for detail in model.get_output_details()}
+    for key in model.get_signature_list():
+        named = model.get_signature_runner(key).get_output_details()
+        return {name: details[detail["index"]] for name, detail in named.items()}
+    return {f"output_{number}": detail for number, detail in enumerate(details.values())}
+
+
+def _to(port: Any, values: NDArray[Any]) -> NDArray[Any]:
+    scale, zero_point = port["quantization"]
+    if not scale:
+        plain: NDArray[Any] = values.astype(port["dtype"])
+        return plain
+    limits = np.iinfo(port["dtype"])
+    steps = np.round(values / np.float32(scale)) + zero_point
+    whole: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(port["dtype"])
+    return whole
+
+
+def _from(detail: Any, values: NDArray[Any]) -> NDArray[Any]:
+    scale, zero_point = detail["quantization"]
+    real = values.astype(np.float32)
+    return (real - np.float32(zero_point)) * np.float32(scale) if scale else real

@@ -1,0 +1,50 @@
+"""TensorFlow's quantizer over a float file, with ranges of our own in place of its calibrator's.
+
+`mlir_quantize` is the second half of TFLiteConverter: it reads the minimum and maximum that a
+float file notes for its tensors. So percentiles or trained ranges go in the same way as extremes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from pipeline.convert.flatbuffer import pack
+from pipeline.quantize.ranges import Range
+
+
+def quantize(
+    model: Any, ranges: Mapping[int, Range], *, float_types: Collection[str] = (),
+    float_names: Collection[str] = (), integer_ports: bool = True,
+) -> bytes:  # fmt: skip
+    """Quantize a float file's object tree: int8 weights per channel, int8 activations per tensor.
+
+    `ranges` are by tensor of the main graph. Operators of `float_types`, and those whose first
+    output has one of `float_names`, stay float. `integer_ports`: int8 inputs and outputs.
+    """
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    port = tf.int8 if integer_ports else tf.float32
+    noted = _note(model, ranges)
+    made = mlir_quantize(
+        noted, False, integer_ports, input_data_type=port, output_data_type=port,
+        denylisted_ops=set(float_types) or None, denylisted_nodes=set(float_names) or None,
+    )  # fmt: skip
+    return bytes(made)
+
+
+def _note(model: Any, ranges: Mapping[int, Range]) -> bytes:
+    """The file with each range as its tensor's minimum and maximum; the tree stays as it was."""
+    tensors, before = model.subgraphs[0].tensors, {}
+    for index, (low, high) in ranges.items():
+        before[index] = tensors[index].quantization
+        tensors[index].quantization = schema.QuantizationParametersT()
+        tensors[index].quantization.min, tensors[index].quantization.max = [low], [high]
+    try:
+        return pack(model)
+    finally:
+        for index, quantization in before.items():
+            tensors[index].quantization = quantization
