@@ -49,7 +49,10 @@ def opened(target: Target) -> Iterator[tuple[Board, SessionSettings]]:
         values["affinity"] = tuple(values["affinity"])
         yield (
             board,
-            SessionSettings(target.name, **values, emulated=target.emulated, **_facts(target)),
+            SessionSettings(
+                target.name, **values, emulated=target.emulated, **_facts(target),
+                **_metering(target),
+            ),  # fmt: skip
         )
 
 
@@ -59,6 +62,15 @@ def _facts(target: Target) -> dict[str, Any]:
     if board is None:
         return {}
     return {"isa": tuple(board.isa), "max_mhz": max(cluster.max_mhz for cluster in board.cluster)}
+
+
+def _metering(target: Target) -> dict[str, Any]:
+    """What the lab file says of the board's sensors and of a meter beside it."""
+    wiring = {n: one.model_dump(exclude_none=True) for n, one in target.lab.sensors.items()}
+    off = {name for name, one in wiring.items() if not one["use"]}
+    meter = target.lab.meter.model_dump(exclude_none=True) if target.lab.meter else None
+    sensors = tuple(name for name in SessionSettings.sensors if name not in off)
+    return {"sensors": sensors, "wiring": wiring, "meter": meter}
 
 
 def _wanted(target: Target) -> Sequence[str]:

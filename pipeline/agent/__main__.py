@@ -37,7 +37,7 @@ def _serve(channel: protocol.Channel) -> int:
         protocol.hello(channel)
         job = spec.parse(cancel.read_line())
         protocol.start_heartbeat(channel)
-        cancel.on_stdin()
+        cancel.on_stdin(lambda line: protocol.answer(channel, line))
         session.run(job, channel)
         channel.send("done")
     except spec.BadSpec as problem:

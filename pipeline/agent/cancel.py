@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 
@@ -32,17 +33,22 @@ def now() -> None:
         signal.pthread_kill(main, signal.SIGTERM)
 
 
-def on_stdin() -> None:
-    """Treat the line "cancel" or the end of stdin as SIGTERM: the host asks, or is dead."""
+def on_stdin(answer: Callable[[str], None]) -> None:
+    """Treat the line "cancel" or the end of stdin as SIGTERM: the host asks, or is dead.
+
+    Any other line, such as "ping 7", goes to `answer`, at once: the host takes the time by it.
+    """
 
     def watch() -> None:
         rest = b""
-        while b"cancel\n" not in rest:
+        while True:
             select.select([0], [], [])
             chunk = os.read(0, 4096)
-            if not chunk:
+            *lines, rest = (rest + chunk).split(b"\n")
+            if not chunk or b"cancel" in lines:
                 break
-            rest = (rest + chunk)[-4096:]
+            for line in lines:
+                answer(line.decode(errors="replace"))
         now()
 
     threading.Thread(target=watch, name="stdin", daemon=True).start()

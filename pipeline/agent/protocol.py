@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
 import sys
 import threading
+import time
 from typing import Any
 
 from . import cancel
@@ -66,6 +68,15 @@ def own_digest() -> str | None:
     except OSError:
         return None
     return hashlib.sha256(data).hexdigest() if data.startswith(b"PK") else None
+
+
+def answer(channel: Channel, line: str) -> None:
+    """Tell the time for `ping NUMBER`: the host works out how our clock lies to its own."""
+    word, _, number = line.partition(" ")
+    if word == "ping":
+        t_ns = time.perf_counter_ns()
+        with contextlib.suppress(OSError):
+            channel.send("pong", ping=number, t_ns=t_ns)
 
 
 def start_heartbeat(channel: Channel) -> None:

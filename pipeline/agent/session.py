@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
-from . import facts, journal, process, sensors, settings, watch
+from . import blocks, facts, journal, process, settings, watch
 from .protocol import Channel
 from .spec import task
 
@@ -17,20 +16,12 @@ def run(spec: dict[str, Any], channel: Channel) -> None:
         facts.send(channel, "before", spec["root"])
         if spec["job"] == "facts":
             return
-        with _conditions(spec, channel, book) as watcher:
-            _workers(spec, channel, watcher)
+        with settings.governed(book, spec["governor"], spec["root"]):
+            watcher = watch.Watch(channel, spec["root"], spec["watch_interval_ms"] / 1000)
+            with _watched(watcher, spec):
+                _workers(spec, channel, watcher)
             facts.send(channel, "after", spec["root"])
-
-
-@contextlib.contextmanager
-def _conditions(
-    spec: dict[str, Any], channel: Channel, book: journal.Journal
-) -> Iterator[watch.Watch]:
-    """Settings made, sensors read and the board watched while the workers run."""
-    with settings.governed(book, spec["governor"], spec["root"]):
-        watcher = watch.Watch(channel, spec["root"], spec["watch_interval_ms"] / 1000)
-        with sensors.sampling(spec, channel), _watched(watcher, spec):
-            yield watcher
+            blocks.run(spec, channel)
 
 
 def _watched(watcher: watch.Watch, spec: dict[str, Any]) -> contextlib.AbstractContextManager[None]:

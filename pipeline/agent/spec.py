@@ -7,6 +7,14 @@ from typing import Any
 
 from .protocol import PROTOCOL
 
+ENERGY: dict[str, Any] = {
+    "order": [],
+    "sampler": [],
+    "metered": False,
+    "block_ns": 10_000_000_000,
+    "settle_ns": 2_000_000_000,
+    "margin_ns": 500_000_000,
+}
 JOBS = ("measure", "evaluate", "inspect", "facts")
 REGIMES = ("burst", "sustained", "paced")
 DEFAULTS: dict[str, Any] = {
@@ -27,6 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "sensors": [],
     "sensor_interval_ms": 100,
     "watch_interval_ms": 500,
+    "energy": None,
     "root": "",
     "state": None,
 }
@@ -62,7 +71,10 @@ def _check(spec: dict[str, Any]) -> None:
         missing = {"name", "model"} - set(arm)
         if missing:
             raise BadSpec(f"an arm has no {', '.join(sorted(missing))}")
-    strangers = [i for i in spec["order"] if i not in range(len(spec["arms"]))]
+    if spec["energy"] is not None:
+        spec["energy"] = {**ENERGY, **spec["energy"]}
+    order = [*spec["order"], *(spec["energy"] or ENERGY)["order"]]
+    strangers = [i for i in order if i not in range(len(spec["arms"]))]
     if strangers:
         raise BadSpec(f"order names arm {strangers[0]}, there are {len(spec['arms'])}")
     if spec["regime"] not in REGIMES:

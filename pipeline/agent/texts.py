@@ -16,3 +16,9 @@ def read_stripped(path: str) -> str | None:
     """A one-value file without the newline; None when it cannot be read or is empty."""
     text = read(path)
     return (text.strip() or None) if text is not None else None
+
+
+def read_all(root: str, channel: str) -> str | None:
+    """One-value files, their paths parted by spaces, read in a row; None if one is missing."""
+    texts = [read_stripped(root + path) for path in channel.split()]
+    return None if None in texts else " ".join(text for text in texts if text)

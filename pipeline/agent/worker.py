@@ -39,6 +39,8 @@ def _job(name: str) -> Callable[[Task, Channel], None]:
     """Import only the job that runs, so that the others weigh nothing in its memory figures."""
     if name == "measure":
         from .measure import measure as job
+    elif name == "draw":
+        from .draw import draw as job
     elif name == "evaluate":
         from .evaluate import evaluate as job
     else:

@@ -11,12 +11,13 @@ from pipeline.artifacts import file_digest
 from pipeline.bench.accuracy import TestSample, accuracy_rows
 from pipeline.bench.arms import Arm
 from pipeline.bench.conditions import conditions, machine, texts_of
-from pipeline.bench.energy import energy_rows, rails
+from pipeline.bench.energy import energy_rows
 from pipeline.bench.paced import paced_rows
 from pipeline.bench.plan import session_pairs
 from pipeline.bench.records import ArmEntry, Comparison, Failure, Record, Row
 from pipeline.bench.results import Event, session_id
 from pipeline.bench.rows import arm_rows, by_process, compare_arms, process_states, settle
+from pipeline.bench.sampler import sampler_rows
 from pipeline.bench.settings import SessionSettings
 from pipeline.bench.validity.evidence import Evidence, Model
 from pipeline.bench.validity.judge import judge, withheld
@@ -79,7 +80,6 @@ def _plain(settings: SessionSettings) -> dict[str, Any]:
 
 
 def _rows(done: Session) -> Iterator[Row]:
-    readable = [] if done.settings.emulated else rails(done.events)
     for arm in done.arms:
         processes = [e for e in by_process(done.events).values() if e["arm"] == arm.name]
         yield from arm_rows(arm.name, processes, emulated=done.settings.emulated)
@@ -87,6 +87,10 @@ def _rows(done: Session) -> Iterator[Row]:
         yield from energy_rows(arm.name, processes, readable)
         size = arm.model.stat().st_size
         yield Row(name="file_size", unit="bytes", scope="file", arm=arm.name, value=size)
+    if not done.settings.emulated:
+        names = [arm.name for arm in done.arms]
+        yield from energy_rows(names, done.events, done.settings.wiring)
+        yield from sampler_rows(names[0], done.events, done.settings)
     if done.sample is not None:
         yield from accuracy_rows(done.sample, done.arms, done.outputs)
 

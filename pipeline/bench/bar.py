@@ -9,7 +9,7 @@ from pipeline.bench.results import Event
 from pipeline.progress import Watcher, shows, watcher
 
 OnEvent = Callable[[Event], None]
-FINISHED = ("process", "failed", "outputs")
+FINISHED = ("process", "failed", "outputs", "sampler", "block")
 
 
 class _Told:

@@ -13,6 +13,8 @@ from pipeline.bench.accuracy import TestSample, write_samples
 from pipeline.bench.arms import Arm
 from pipeline.bench.assemble import Session, to_record
 from pipeline.bench.bar import session_bar
+from pipeline.bench.energy import energy_spec
+from pipeline.bench.meter import Beside, beside
 from pipeline.bench.plan import session_order
 from pipeline.bench.results import Event, Stored, save
 from pipeline.bench.settings import SessionSettings
@@ -57,8 +59,12 @@ class _Agent:
     folder: Path
 
     def measure(self, order: list[int], samples: Mapping[str, Path]) -> list[Event]:
-        spec = {**self._spec("measure", self.arms, samples), "order": order}
-        return self._call(spec, len(order), "measuring")
+        energy = energy_spec(self.settings, len(self.arms))
+        spec = {**self._spec("measure", self.arms, samples), "order": order, "energy": energy}
+        blocks = len(energy["order"]) + len(energy["sampler"]) if energy else 0
+        with beside(self.settings.meter if energy else None) as meter:
+            events = self._call(spec, len(order) + blocks, "measuring", meter)
+            return [*events, *(meter.events() if meter else ())]
 
     def evaluate(self, samples: Mapping[str, Path]) -> list[Event]:
         """Outputs of the arms that have samples; nothing where none has."""
@@ -77,12 +83,19 @@ class _Agent:
         to = self.folder / f"outputs-{event['index']}.npz"
         return {**event, "path": str(self.board.fetch(event["path"], to))}
 
-    def _call(self, spec: dict[str, Any], processes: int, label: str) -> list[Event]:
+    def _call(
+        self, spec: dict[str, Any], processes: int, label: str, meter: Beside | None = None
+    ) -> list[Event]:
         settings = self.settings
         soak_s = settings.soak_limit_s if settings.regime == "sustained" else 0.0
         timeout_s = processes * (settings.process_timeout_s + soak_s)
-        with session_bar(processes, label) as on_event:
-            return self.board.run(spec, timeout_s=timeout_s, on_event=on_event)
+        with session_bar(processes, label) as moved:
+            if meter is None:
+                return self.board.run(spec, timeout_s=timeout_s, on_event=moved)
+            with meter.reading():
+                return self.board.run(
+                    spec, timeout_s=timeout_s, on_event=meter.hears(moved), on_ready=meter.ready
+                )
 
     def _spec(self, job: str, arms: Sequence[Arm], samples: Mapping[str, Path]) -> dict[str, Any]:
         settings = self.settings
@@ -110,6 +123,7 @@ class _Agent:
             "soak_limit_s": settings.soak_limit_s,
             "governor": settings.governor if job == "measure" else None,
             "sensors": list(settings.sensors) if job == "measure" else [],
+            "sensor_interval_ms": settings.sensor_interval_ms,
         }
 
     def _sent(self, path: Path | None) -> str | None:

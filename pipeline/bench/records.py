@@ -13,9 +13,9 @@ from pydantic import ConfigDict, model_validator
 from pipeline.config.base import Config
 
 Interval = tuple[float, float]
-Unit = Literal["ns", "KiB", "bytes", "fraction", "score", "mJ", "instructions"]
+Unit = Literal["ns", "KiB", "bytes", "fraction", "score", "mJ", "W", "ratio", "instructions"]
 
-OF_A_BOARD: tuple[Unit, ...] = ("ns", "mJ")
+OF_A_BOARD: tuple[Unit, ...] = ("ns", "mJ", "W")
 OF_AN_EMULATOR: tuple[Unit, ...] = ("instructions",)
 """An emulator whose clock advances 1 ns per instruction has counts in place of times."""
 
@@ -48,6 +48,20 @@ class Part(Config):
     model_config = ConfigDict(allow_inf_nan=False)
 
 
+class Budget(Part):
+    """Where a figure's uncertainty comes from (GUM): `terms` are standard uncertainties.
+
+    The row's interval is its value +- k * u, for 95 %. `readings` are those inside the windows,
+    `source` says what the sensor's bounds rest on.
+    """
+
+    u: float
+    k: float
+    terms: dict[str, float]
+    readings: int
+    source: str
+
+
 class Row(Part):
     """One figure. A figure that was not measured has no row: missing is missing, never 0.
 
@@ -64,6 +78,7 @@ class Row(Part):
     interval: Interval | None = None
     n: int = 1
     raw: str | None = None
+    budget: Budget | None = None
 
 
 class Machine(Part):

@@ -41,6 +41,10 @@ class SessionWarning(Enum):
     FAILED_PROCESSES = "some processes failed; their reasons are in the record"
     CONSTANT_OUTPUT = "the model says the same to every input: check the file before its speed"
 
+    SENSOR_FAULT = "readings with this fault are no figures: see to the sensor and its wiring"
+    METER_CLOCK = "the meter's readings and the board's work do not fit in time: see its interface"
+    METER_LOST = "the meter did not answer all the while: see its cable and its settings"
+
     # what breaks a session
     THROTTLED = "cool the board, or measure --regime sustained, where that is part of the figure"
     UNDER_VOLTAGE = "the supply was too weak and the clock was held down: a better supply and cable"

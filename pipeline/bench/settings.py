@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -11,7 +13,9 @@ class SessionSettings:
 
     `processes` are fresh processes an arm; an empty `affinity` leaves the scheduler alone.
     `emulated` marks a target whose clock counts instructions: its figures stay in a table apart.
-    `sensors` are read where the board has them. `regime` is burst (as fast as it goes), sustained
+    `sensors` are read where the board has them, in blocks of their own; `wiring` says what the lab
+    file knows of them ({sensor or label: settings}), `meter` is one that this machine reads.
+    `regime` is burst (as fast as it goes), sustained
     (the same once the temperature is steady, after at most `soak_limit_s` a process) or paced
     (`rate_hz` requests a second, each due after `deadline_ms`: a period where that is None). A
     `governor` is set for the session and restored; None leaves the board's own. `max_mhz` and
@@ -36,7 +40,14 @@ class SessionSettings:
     governor: str | None = None
     seed: int = 0
     emulated: bool = False
-    sensors: tuple[str, ...] = ("hwmon", "rapl")
+    sensors: tuple[str, ...] = ("hwmon", "ina3221", "pmic", "rapl")
+    sensor_interval_ms: int = 100
+    energy_blocks: int = 2
+    energy_block_ms: int = 10_000
+    energy_settle_ms: int = 2000
+    sampler_pairs: int = 4
+    wiring: Mapping[str, Any] = field(default_factory=dict)
+    meter: Mapping[str, Any] | None = None
     max_mhz: int | None = None
     isa: tuple[str, ...] = ()
 

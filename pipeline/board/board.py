@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.board import runtimes, session
-from pipeline.board.session import Event, OnEvent
+from pipeline.board.session import Event, OnEvent, OnReady
 
 
 class Board(Protocol):
@@ -27,7 +27,12 @@ class Board(Protocol):
         """Path on the board of a file with these bytes."""
 
     def run(
-        self, spec: Mapping[str, Any], *, timeout_s: float, on_event: OnEvent | None = None
+        self,
+        spec: Mapping[str, Any],
+        *,
+        timeout_s: float,
+        on_event: OnEvent | None = None,
+        on_ready: OnReady | None = None,
     ) -> list[Event]:
         """Run one job of the agent; see `session.run`."""
 
@@ -56,11 +61,16 @@ class LocalBoard:
         return str(path.resolve())
 
     def run(
-        self, spec: Mapping[str, Any], *, timeout_s: float, on_event: OnEvent | None = None
+        self,
+        spec: Mapping[str, Any],
+        *,
+        timeout_s: float,
+        on_event: OnEvent | None = None,
+        on_ready: OnReady | None = None,
     ) -> list[Event]:
         """Run one job under the interpreter that has the spec's runtime."""
         python = runtimes.python_for(spec["runtime"])
-        return session.run(python, spec, timeout_s=timeout_s, on_event=on_event)
+        return session.run(python, spec, timeout_s=timeout_s, on_event=on_event, on_ready=on_ready)
 
     def scratch(self) -> str:
         """A temporary folder, the same one for as long as the board is open."""

@@ -13,7 +13,7 @@ from pipeline.board.interpreter import interpreters, recent
 from pipeline.board.lease import Lease, take
 from pipeline.board.pack import packed
 from pipeline.board.provision import provision
-from pipeline.board.session import Event, OnEvent
+from pipeline.board.session import Event, OnEvent, OnReady
 from pipeline.board.shell import Shell
 from pipeline.board.transport import Transport
 from pipeline.board.upload import upload
@@ -74,7 +74,12 @@ class RemoteBoard:
         return self._sent[digest]
 
     def run(
-        self, spec: Mapping[str, Any], *, timeout_s: float, on_event: OnEvent | None = None
+        self,
+        spec: Mapping[str, Any],
+        *,
+        timeout_s: float,
+        on_event: OnEvent | None = None,
+        on_ready: OnReady | None = None,
     ) -> list[Event]:
         """Run one job of the agent there; runtime and agent are pushed when they are missing."""
         choice, site = self._runtime(spec["runtime"])
@@ -85,7 +90,8 @@ class RemoteBoard:
         self._lease.check()
         return session.run(
             PurePosixPath(choice.python.path), whole, timeout_s=timeout_s, on_event=on_event,
-            transport=self._transport, program=program, silence_s=self._silence_s,
+            on_ready=on_ready, transport=self._transport, program=program,
+            silence_s=self._silence_s,
         )  # fmt: skip
 
     def scratch(self) -> str:

@@ -22,6 +22,7 @@ GRACE_S = 5.0
 
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
+OnReady = Callable[[Callable[[bytes], None]], None]
 
 
 def run(
@@ -30,6 +31,7 @@ def run(
     *,
     timeout_s: float,
     on_event: OnEvent | None = None,
+    on_ready: OnReady | None = None,
     transport: Transport | None = None,
     program: PurePath | None = None,
     silence_s: float = SILENCE_S,
@@ -37,7 +39,8 @@ def run(
     """Run one spec under `python` and return the agent's events, heartbeats and progress apart.
 
     Without a `transport` that is this machine; with one, `program` is where the agent lies there.
-    Everything goes to `on_event` as it comes. A worker that failed is an event `failed`, not an
+    Everything goes to `on_event` as it comes; `on_ready` gets a function that writes to the agent,
+    such as `ping N`, once the job is under way. A worker that failed is an event `failed`, not an
     error. However this ends, also by Ctrl-C, no process of the agent stays behind.
 
     Raises:
@@ -49,7 +52,7 @@ def run(
     stream = (transport or Local()).stream(command)
     conversation = _Conversation(stream, python, silence_s, time.monotonic() + timeout_s)
     try:
-        events = conversation.hold(agent, spec, on_event or _ignore)
+        events = conversation.hold(agent, spec, on_event or _ignore, on_ready or _ignore)
     finally:
         conversation.end()
     return events
@@ -63,7 +66,9 @@ class _Conversation:
         self._silence_s, self._deadline = silence_s, deadline
         self._done = False
 
-    def hold(self, agent: Packed, spec: Mapping[str, Any], on_event: OnEvent) -> list[Event]:
+    def hold(
+        self, agent: Packed, spec: Mapping[str, Any], on_event: OnEvent, on_ready: OnReady
+    ) -> list[Event]:
         """Hello, the spec, then events until `done`."""
         hello = self._hello()
         _check_hello(hello, agent, self._python)
@@ -72,6 +77,7 @@ class _Conversation:
             self._stream.write(json.dumps(spec).encode() + b"\n")
         except BrokenPipeError:
             raise self._lost() from None
+        on_ready(self._stream.write)
         kept = [hello]
         while not self._done:
             event = self._next(self._silence_s)
@@ -83,7 +89,7 @@ class _Conversation:
                     where=self._python,
                     fix="mend the setting it names",
                 )
-            if event["event"] not in ("heartbeat", "progress"):
+            if event["event"] not in ("heartbeat", "progress", "pong"):
                 kept.append(event)
         return kept
 
@@ -134,7 +140,7 @@ class _Conversation:
         return self._stream.finish(GRACE_S)
 
 
-def _ignore(_: Event) -> None:
+def _ignore(_: object) -> None:
     """No one listens."""
 
 

@@ -48,6 +48,7 @@ def settings(command: Command) -> Command:
         click.option("--deadline-ms", type=float, help="An answer later than that is a miss."),
         click.option("--soak-limit-s", type=float, help="Longest load before a sustained window."),
         click.option("--governor", help="cpufreq governor for the session, restored after it."),
+        click.option("--energy-blocks", type=int, help="Blocks of 10 s an arm; 0: no energy."),
     ]
     for option in reversed(options):
         command = option(command)

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline.config.base import Config
+from pipeline.config.sensors import MeterConfig, SensorConfig
 from pipeline.config.settings import Settings
 from pipeline.paths import config_dir
 
@@ -22,6 +23,8 @@ class BoardConfig(Config):
     on_publish: str | None = Field(default=None, description="run there after a release is current")
     health_cmd: str | None = Field(default=None, description="fails when the app does not work")
     measure: Settings = Settings()
+    sensors: dict[str, SensorConfig] = {}
+    meter: MeterConfig | None = None
 
 
 class LabFile(Config):

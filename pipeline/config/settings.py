@@ -32,6 +32,9 @@ class Settings(Config):
     deadline_ms: float | None = Field(default=None, gt=0, description="default: the period")
     soak_limit_s: float | None = Field(default=None, ge=1, description="wait for steady heat")
     governor: str | None = Field(default=None, pattern=r"^[a-z_]+$", description="set and restored")
+    energy_blocks: int | None = Field(default=None, ge=0, description="an arm; 0: no energy")
+    energy_block_ms: int | None = Field(default=None, ge=1000)
+    sensor_interval_ms: int | None = Field(default=None, ge=1)
 
 
 DEFAULTS = Settings(
@@ -44,6 +47,9 @@ DEFAULTS = Settings(
     samples=1000,
     regime="burst",
     soak_limit_s=180.0,
+    energy_blocks=2,
+    energy_block_ms=10_000,
+    sensor_interval_ms=100,
 )
 
 

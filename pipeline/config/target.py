@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +42,7 @@ class Target:
     file: TargetFile
     origins: Origins
     connection: Origins
+    lab: BoardConfig = field(default_factory=BoardConfig)
 
     def setting(self, name: str) -> Any:
         """One resolved setting of the measurement."""
@@ -129,7 +130,7 @@ def load(
     flag = _part(BoardConfig, {"host": host}, problems)
     refuse(Path("settings"), problems)
     connection = _connection(path, file, flag, board)
-    return Target(path.stem, path, file, resolve_settings(layers), connection)
+    return Target(path.stem, path, file, resolve_settings(layers), connection, board)
 
 
 def _connection(path: Path, file: TargetFile, flag: BoardConfig, board: BoardConfig) -> Origins:

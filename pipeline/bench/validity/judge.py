@@ -12,6 +12,7 @@ from pipeline.bench.validity import (
     memory,
     roofline,
     samples,
+    sensors,
     spread,
     steady_clock,
     surroundings,
@@ -31,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     load.foreign, load.stolen, load.preempted,
     memory.swapping, memory.disk_reads, memory.page_faults, memory.pressure, memory.uneven,
     memory.cold_cache,
+    sensors.faults, sensors.line, sensors.clock,
     spread.medians, spread.failures,
 )  # fmt: skip
 ORDER = (Level.INVALID, Level.CAUTION, Level.NOTE)

@@ -1,0 +1,158 @@
+"""What is wrong with a sensor, as its own readings give it away."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+import numpy as np
+
+from pipeline.board.energy.kinds import kind
+from pipeline.board.energy.rail import Rail
+from pipeline.board.energy.trace import Floats
+
+FaultKind = Literal["frozen", "dropping", "wrapping", "negative", "saturated", "unit-off"]
+FATAL: frozenset[FaultKind] = frozenset({"frozen", "wrapping", "negative", "saturated", "unit-off"})
+"""Readings with such a fault are no figures; dropped readings only widen the uncertainty."""
+
+LEAST = 20
+CHANCE = 1e-6
+LONG_GAP, MOST_MISSING = 3.0, 0.05
+PLAUSIBLE_W = (0.005, 300.0)
+PLAUSIBLE_V = (0.3, 60.0)
+UNIT_STEP = 300.0
+CLIPPED_SHARE, CLIPPED_TIMES = 0.05, 5
+STILL_S = 1.0
+NEAR_THE_WRAP = 0.9
+
+
+@dataclass(frozen=True)
+class SensorFault:
+    """One fault; `detail` says what was seen."""
+
+    kind: FaultKind
+    detail: str
+
+
+def sensor_faults(rail: Rail, edges_ns: Sequence[int] = ()) -> list[SensorFault]:
+    """Everything that the readings of a rail show to be wrong with it; nothing for a sound one.
+
+    `edges_ns`, on the board's clock, are times at which the power must have changed, such as those
+    where work begins: a reading that stays the same over one is frozen, however coarse it is.
+    """
+    values = rail.values()
+    if len(rail.rows) < LEAST:
+        return []
+    found = [*_dropping(rail, values)]
+    if len(values) >= LEAST:
+        checks = _of_counters if kind(rail.sensor).COUNTER else _of_power
+        found += checks(rail, values, edges_ns)
+    return found
+
+
+Values = Sequence[tuple[int, float]]
+
+
+def _dropping(rail: Rail, values: Values) -> Iterator[SensorFault]:
+    lost = 1 - len(values) / len(rail.rows)
+    over = sum(1 for row in rail.rows if abs(_float(row[1])) > 1e30)
+    if over:
+        yield SensorFault("saturated", f"{over} readings over range")
+    gaps = np.diff([t for t, _ in values]) if len(values) > 1 else np.array([1.0])
+    usual = float(np.median(gaps))
+    missing = float((gaps[gaps > LONG_GAP * usual] / usual - 1).sum()) / (len(gaps) + 1)
+    if lost + missing > MOST_MISSING:
+        yield SensorFault("dropping", f"{lost + missing:.0%} of the readings are missing")
+
+
+def _float(text: object) -> float:
+    try:
+        return float(str(text))
+    except ValueError:
+        return 0.0
+
+
+def _of_power(rail: Rail, values: Values, edges_ns: Sequence[int]) -> Iterator[SensorFault]:
+    watts = np.array([v for _, v in values])
+    accuracy = rail.accuracy
+    low = -3 * accuracy.offset_w - accuracy.resolution_w - 1e-3
+    if (watts < low).any():
+        yield SensorFault("negative", f"{watts.min():.3g} W")
+    yield from _unit_off(rail, watts)
+    yield from _saturated(values)
+    yield from _frozen(values, edges_ns)
+
+
+def _of_counters(rail: Rail, values: Values, edges_ns: Sequence[int]) -> Iterator[SensorFault]:
+    """A counter that stands still or starts again where it should not."""
+    del edges_ns
+    joules = np.array([v for _, v in values])
+    times = np.array([t for t, _ in values])
+    longest, _ = _longest_run(values)
+    if times[longest[-1]] - times[longest[0]] > STILL_S * 1e9:
+        seconds = (times[longest[-1]] - times[longest[0]]) * 1e-9
+        yield SensorFault("frozen", f"the counter stood still for {seconds:.1f} s")
+    back = np.flatnonzero(np.diff(joules) < 0)
+    for at in back:
+        if joules[at] < NEAR_THE_WRAP * rail.wrap_j or rail.wrap_j == 0:
+            yield SensorFault(
+                "wrapping", f"it fell from {joules[at]:.6g} to {joules[at + 1]:.6g} J"
+            )
+            return
+    watts = rail.trace().watts
+    if not PLAUSIBLE_W[0] < float(np.median(watts)) < PLAUSIBLE_W[1]:
+        yield SensorFault("unit-off", f"{np.median(watts):.3g} W is no board's power")
+
+
+def _unit_off(rail: Rail, watts: Floats) -> Iterator[SensorFault]:
+    middle = float(np.median(np.abs(watts)))
+    volts = [_float(words[0]) / 1000 for row in rail.rows if len(words := str(row[1]).split()) == 2]
+    if not PLAUSIBLE_W[0] <= max(middle, float(watts.max())) or middle > PLAUSIBLE_W[1]:
+        yield SensorFault("unit-off", f"{middle:.3g} W is no board's power")
+    elif middle > 0 and float(np.abs(watts).max()) / middle > UNIT_STEP:
+        yield SensorFault("unit-off", f"from {middle:.3g} W to {np.abs(watts).max():.3g} W")
+    elif rail.sensor != "scpi" and volts and not _within(float(np.median(volts)), PLAUSIBLE_V):
+        yield SensorFault("unit-off", f"{np.median(volts):.3g} V is no board's supply")
+
+
+def _within(value: float, ends: tuple[float, float]) -> bool:
+    return ends[0] <= value <= ends[1]
+
+
+def _saturated(values: Values) -> Iterator[SensorFault]:
+    """Clipped: the highest reading comes again and again, unlike all others."""
+    counts = Counter(v for _, v in values)
+    top = max(counts)
+    times = counts.pop(top)
+    others = max(counts.values(), default=times)
+    if times > CLIPPED_SHARE * len(values) and times >= CLIPPED_TIMES * others:
+        yield SensorFault("saturated", f"{times} of {len(values)} readings are {top:.6g} W")
+
+
+def _frozen(values: Values, edges_ns: Sequence[int]) -> Iterator[SensorFault]:
+    longest, repeats = _longest_run(values)
+    begin, end = values[longest[0]][0], values[longest[-1]][0]
+    seconds = (end - begin) * 1e-9
+    over = [edge for edge in edges_ns if begin < edge - 1e9 and edge + 1e9 < end]
+    length = len(longest)
+    by_chance = len(values) * repeats**length if repeats > 0 else 0.0
+    if over or (length >= 5 and repeats < 0.5 and by_chance < CHANCE):
+        what = "while the work began or ended" if over else "unlike before"
+        yield SensorFault("frozen", f"the same reading for {seconds:.1f} s, {what}")
+
+
+def _longest_run(values: Values) -> tuple[range, float]:
+    """Positions of the longest run of equal readings, and the share of repeats outside of it."""
+    position, runs = 0, []
+    for _, group in groupby(v for _, v in values):
+        length = sum(1 for _ in group)
+        runs.append(range(position, position + length))
+        position += length
+    longest = max(runs, key=len)
+    elsewhere = len(values) - len(longest)
+    repeats = sum(len(run) - 1 for run in runs) - (len(longest) - 1)
+    return longest, (repeats + 1) / (elsewhere + 2) if elsewhere else math.nan
