@@ -15,6 +15,7 @@ from pipeline.bench.assemble import Session, to_record
 from pipeline.bench.plan import session_order
 from pipeline.bench.records import Record, Verdict
 from pipeline.bench.settings import SessionSettings
+from tests.bench.energy_events import blocks
 from tests.bench.sessions import process
 
 LAYOUT = {"input": [0, 2, 3, 1], "outputs": [{"name": "y", "to_torch": [0, 1]}]}
@@ -107,13 +108,10 @@ def test_an_emulator_marks_its_times(tmp_path: Path, order: list[int]) -> None:
 
 
 def test_an_emulator_has_no_energy(tmp_path: Path, order: list[int]) -> None:
-    about = {"name": "ina226", "in1_label": "VDD_IN"}
-    readings = {"event": "readings", "sensor": "hwmon", "channel": "/x", "about": about,
-                "rows": [[n * 10**9, "5000000"] for n in range(100)]}  # fmt: skip
-    events = [{**e, "window_ns": [10**9, 2 * 10**9]} for e in events_of(order)]
+    events = [*events_of(order), *blocks(["dense", "small"])]
     for emulated in (False, True):
         settings = SessionSettings("vb", emulated=emulated)
-        record = build(tmp_path, [*events, readings], settings=settings)
+        record = build(tmp_path, events, settings=settings)
         assert any(row.unit == "mJ" for row in record.rows) is not emulated
 
 

@@ -11,12 +11,12 @@ import glob
 from ..texts import read_all, read_stripped
 
 CHIPS = {"ina209", "ina219", "ina220", "ina226", "ina230", "ina231", "ina260"}
-FACTS = ("name", "shunt_resistor", "update_interval", "in1_label")
+FACTS = ("name", "shunt_resistor", "update_interval", "in1_label", "in1_input")
 CHANNELS = (("power1_input",), ("in1_input", "curr1_input"))
 
 
 def find(root: str) -> dict[str, dict[str, str]]:
-    """The files of each chip's reading, with its shunt (uOhm) and update interval (ms)."""
+    """The files of each chip's reading, with its shunt (uOhm), interval (ms) and volts (mV)."""
     found = {}
     for folder in sorted(glob.glob(f"{root}/sys/class/hwmon/hwmon*")):
         about = {fact: read_stripped(f"{folder}/{fact}") for fact in FACTS}

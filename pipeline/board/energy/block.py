@@ -18,6 +18,7 @@ from pipeline.board.energy.window import Window, sampling_u, window
 WANDER_OF_CONTRAST = 1.22
 WANDER_OF_MEAN = 4.0
 ENDS = 5
+SIGNIFICANT = 2.0
 
 Span = tuple[int, int]
 
@@ -130,7 +131,7 @@ class _Parts:
         return (1 - self.share) * self.first.mean_w + self.share * self.last.mean_w
 
     def _noise(self, white: float, wander: float, scale: float) -> Term:
-        return Term("noise", math.sqrt(white + wander) * scale, dof=self.noise.dof)
+        return Term("noise", math.sqrt(white + wander) * scale, dof=self.noise.dof(white, wander))
 
     def _white(self, read: Window) -> float:
         """Variance of a mean by white noise; the difference of a counter's readings has none."""
@@ -151,13 +152,14 @@ class _Parts:
         """How far idle power may have bent off the straight line between its two windows.
 
         Were it a parabola through both means with the slopes seen inside of the windows, the line
-        would be off by apart * (difference of slopes) / 8; noise bends as well, and is taken off.
+        would be off by apart * (difference of slopes) / 8. Noise bends as well: what it explains is
+        no bend.
         """
         before, of_before = self._slope(self.first)
         after, of_after = self._slope(self.last)
         bend = self.apart_s * (before - after) / 8
         noise = (self.apart_s / 8) ** 2 * (of_before + of_after)
-        return math.sqrt(max(0.0, bend**2 - noise))
+        return math.sqrt(bend**2 - noise) if bend**2 > SIGNIFICANT * noise else 0.0
 
     def _slope(self, read: Window) -> tuple[float, float]:
         """Slope in W/s, and the variance that noise gives it."""

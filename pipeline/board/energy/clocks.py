@@ -46,7 +46,8 @@ def align(pings: Sequence[Ping]) -> Alignment | None:
         return None
     ordered = sorted(pings, key=lambda ping: ping[0])
     third = max(1, len(ordered) // 3)
-    first, last = (min(part, key=_round_trip) for part in (ordered[:third], ordered[-third:]))
+    first = min(ordered[:third], key=_round_trip)
+    last = min(reversed(ordered[-third:]), key=_round_trip)
     span = _middle(last) - _middle(first)
     if span <= 0:
         return Alignment(_offset(first), 0.0, _middle(first), -(-_round_trip(first) // 2))

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import optimize
 
 from pipeline.board.energy.trace import Floats
 from pipeline.board.energy.window import Window
 
-SCALES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-FEWEST_BATCHES = 4
-SHORTEST_FIT = 1 / 40
-"""Batches below this share of a window tell of the meter's filter, not of its mean."""
+SHARES = (1 / 20, 1 / 14, 1 / 9, 1 / 6, 1 / 4)
+"""Lengths of the batches, in windows: shorter ones tell of the meter's filter, not of its mean."""
+ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -29,23 +29,24 @@ class Noise:
     single: float
     white: float
     wander: float
-    dof: float
+    white_dof: float
+    wander_dof: float
+
+    def dof(self, white: float, wander: float) -> float:
+        """Degrees of freedom of a sum of both kinds of variance (Welch and Satterthwaite)."""
+        doubt = white**2 / self.white_dof + wander**2 / self.wander_dof
+        return (white + wander) ** 2 / doubt if doubt > 0 else math.inf
 
 
 def noise_of(steady: Sequence[Window]) -> Noise:
-    """Pooled noise of windows that share one straight drift, which is no noise."""
+    """Pooled noise of windows, less the straight line of each (its slope is drift, no noise)."""
     runs = _residuals(steady)
     count = min(len(run) for run in runs)
-    usable = [s for s in SCALES if s * FEWEST_BATCHES <= count]
-    found = {scale: _allan(runs, scale) for scale in usable}
-    single = found[1][0]
-    fitted = [s for s in usable if s >= count * SHORTEST_FIT] or usable[-1:]
-    white, wander = _fit(
-        np.array(fitted, dtype=float),
-        np.array([found[s][0] for s in fitted]),
-        np.array([found[s][1] for s in fitted]),
-    )
-    return Noise(single, white, wander, found[fitted[-1]][1])
+    scales = sorted({max(1, round(share * count)) for share in SHARES})
+    found = [_allan(runs, scale) for scale in scales]
+    variances, dofs = (np.array(column) for column in zip(*found, strict=True))
+    white, wander = _fit(np.array(scales, dtype=float), variances, dofs)
+    return Noise(_allan(runs, 1)[0], white, wander, float(dofs[0]), float(dofs[-1]))
 
 
 def _residuals(steady: Sequence[Window]) -> list[Floats]:
@@ -58,35 +59,55 @@ def _residuals(steady: Sequence[Window]) -> list[Floats]:
 
 
 def _allan(runs: Sequence[Floats], scale: int) -> tuple[float, float]:
-    """(Half of the mean squared change between neighbouring batch means, degrees of freedom)."""
-    changes = []
+    """(Half of the mean squared change between neighbouring batch means, degrees of freedom).
+
+    All overlapping pairs of batches are taken; they are worth about one per batch, less what the
+    run's own line took.
+    """
+    squares: list[Floats] = []
+    batches = 0.0
     for run in runs:
-        whole = run[: len(run) // scale * scale].reshape(-1, scale).mean(axis=1)
-        changes.append(np.diff(whole))
-    squares = np.concatenate(changes) ** 2
-    return float(squares.mean() / 2), max(1.0, 2 / 3 * len(squares))
+        sums = np.cumsum(run)
+        means = _moving(sums, scale)
+        squares.append((means[scale:] - means[:-scale]) ** 2)
+        batches += len(run) / scale - 2
+    return float(np.concatenate(squares).mean() / 2), max(1.0, batches)
+
+
+def _moving(sums: Floats, scale: int) -> Floats:
+    """Means of every `scale` readings in a row, from their running sum."""
+    before = np.concatenate([[0.0], sums])
+    means: Floats = (before[scale:] - before[:-scale]) / scale
+    return means
 
 
 def _fit(scales: Floats, variances: Floats, dofs: Floats) -> tuple[float, float]:
-    """Non-negative white / scale + wander, by least squares on relative deviations."""
+    """(white, wander) of variances = white / scale + wander.
+
+    With wander and without it, weighted by how well each explains the variances (Akaike): a
+    wander that is not there would widen every interval, one that is not seen would narrow it.
+    """
     if not variances.any():
         return 0.0, 0.0
-    white, wander = float((variances * scales)[0]), 0.0
-    for _ in range(5):
-        expected = white / scales + wander
-        weight = np.sqrt(dofs / 2) / np.maximum(expected, 1e-30)
-        matrix = np.stack([weight / scales, weight], axis=1)
-        (white, wander), *_ = np.linalg.lstsq(matrix, weight * variances, rcond=None)
-        if wander < 0:
-            white, wander = _white_only(weight, scales, variances), 0.0
-        if white < 0:
-            white, wander = 0.0, float((weight**2) @ variances / (weight**2).sum())
-    return float(white), float(wander)
+    white, misfit = _solved(scales, variances, dofs, wanders=False)
+    both, less = _solved(scales, variances, dofs, wanders=True)
+    share = 1 / (1 + math.exp(min(50.0, (less - misfit) / 2)))
+    mixed = (1 - share) * white + share * both
+    return float(mixed[0]), float(mixed[1])
 
 
-def _white_only(weight: Floats, scales: Floats, variances: Floats) -> float:
-    shape = weight / scales
-    return float(shape @ (weight * variances) / (shape @ shape))
+def _solved(
+    scales: Floats, variances: Floats, dofs: Floats, *, wanders: bool
+) -> tuple[Floats, float]:
+    """Non-negative [white, wander] by least squares on relative deviations, and its chi square."""
+    shapes = np.stack([1 / scales, np.ones_like(scales)], axis=1)
+    used = [0, 1] if wanders else [0]
+    found = np.array([float((variances * scales).mean()), 0.0])
+    for _ in range(ROUNDS):
+        weight = np.sqrt(dofs / 2) / np.maximum(shapes @ found, 1e-30)
+        found = np.zeros(2)
+        found[used], left = optimize.nnls(weight[:, None] * shapes[:, used], weight * variances)
+    return found, float(left) ** 2
 
 
 def quantisation_u(resolution_w: float, single: float) -> float:

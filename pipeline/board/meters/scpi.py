@@ -18,7 +18,7 @@ class Scpi:
     def __init__(self, link: Link, *, where: str, query: Sequence[str], timeout_s: float) -> None:
         self._link, self._where = link, where
         self._query, self._timeout_s = query, timeout_s
-        self._name, self._behind = "", False
+        self._name, self._behind, self._asked = "", False, False
 
     def prepare(self, setup: Sequence[str]) -> None:
         """See who answers, clear its errors, and send the setup. Raises as `opened` does."""
@@ -47,8 +47,8 @@ class Scpi:
     def read(self) -> str | None:
         """The answers to the query, with blanks between; None where they did not come in time."""
         try:
-            if self._behind and not self._catch_up():
-                return None
+            if self._behind:
+                self._catch_up()
             return " ".join([self._ask(text) for text in self._query])
         except TimeoutError:
             self._behind = True
@@ -73,14 +73,14 @@ class Scpi:
         self._link.write(query)
         return self._link.read_line(self._timeout_s)
 
-    def _catch_up(self) -> bool:
-        """After a missed answer: ask for the name, and drop all that comes before it."""
-        self._link.discard()
-        self._link.write("*IDN?")
-        while (line := self._link.read_line(self._timeout_s)) != self._name:
-            del line
-        self._behind = False
-        return True
+    def _catch_up(self) -> None:
+        """After a missed answer: ask for the name, once, and drop all that comes before it."""
+        if not self._asked:
+            self._link.write("*IDN?")
+            self._asked = True
+        while self._link.read_line(self._timeout_s) != self._name:
+            pass
+        self._behind = self._asked = False
 
     def _refuse(self, problems: Sequence[str]) -> None:
         raise Refused(
