@@ -15,10 +15,11 @@ BLOCK_S, PAUSE_S = 10, 2
 def windows(arms: Sequence[str], inferences: int = 1000) -> list[dict[str, Any]]:
     """idle, block, idle, block, ... idle: each BLOCK_S long with PAUSE_S between."""
     events, t = [], PAUSE_S * S
-    for arm in [None, *[name for arm in arms for name in (arm, None)]]:
+    order: list[str | None] = [None, *(each for arm in arms for each in (arm, None))]
+    for name in order:
         span = [t, t + BLOCK_S * S]
-        block = {"event": "block", "arm": arm, "inferences": inferences, "t_ns": span}
-        events.append(block if arm else {"event": "idle", "t_ns": span})
+        block = {"event": "block", "arm": name, "inferences": inferences, "t_ns": span}
+        events.append(block if name else {"event": "idle", "t_ns": span})
         t += (BLOCK_S + PAUSE_S) * S
     return events
 
