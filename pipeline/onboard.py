@@ -50,9 +50,12 @@ def opened(target: Target) -> Iterator[tuple[Board, SessionSettings]]:
         yield (
             board,
             SessionSettings(
-                target.name, **values, emulated=target.emulated, **_facts(target),
+                target.name,
+                **values,
+                emulated=target.emulated,
+                **_facts(target),
                 **_metering(target),
-            ),  # fmt: skip
+            ),
         )
 
 

@@ -84,7 +84,6 @@ def _rows(done: Session) -> Iterator[Row]:
         processes = [e for e in by_process(done.events).values() if e["arm"] == arm.name]
         yield from arm_rows(arm.name, processes, emulated=done.settings.emulated)
         yield from paced_rows(arm.name, processes, done.settings)
-        yield from energy_rows(arm.name, processes, readable)
         size = arm.model.stat().st_size
         yield Row(name="file_size", unit="bytes", scope="file", arm=arm.name, value=size)
     if not done.settings.emulated:

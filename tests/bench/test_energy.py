@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from pipeline.bench.energy import energy_rows, energy_spec
-from pipeline.bench.rails import rail_cautions, rails
+from pipeline.bench.rails import rails
 from pipeline.bench.records import Row
 from pipeline.bench.sampler import sampler_rows
 from pipeline.bench.settings import SessionSettings
+from pipeline.bench.validity import sensors
+from pipeline.bench.validity.evidence import Evidence
 from tests.bench.energy_events import S, blocks, readings, windows
 from tests.bench.sessions import process
 
@@ -20,6 +22,12 @@ ARMS = ["a", "b"]
 def rows(events: list[dict[str, Any]], **wiring: Any) -> dict[tuple[str, str, str], Row]:
     found = energy_rows(ARMS, events, wiring)
     return {(row.name, row.arm, row.scope): row for row in found}
+
+
+def said(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    seen = Evidence(SessionSettings("pi"), events)
+    rules = (sensors.faults, sensors.line, sensors.clock)
+    return [(c.kind, c.detail) for rule in rules for c in rule(seen)]
 
 
 def test_gross_net_and_idle_of_one_inference() -> None:
@@ -95,8 +103,8 @@ def test_a_frozen_sensor_has_no_rows_and_is_named() -> None:
     for event in (e for e in events if e["event"] == "readings"):
         event["rows"] = [[t, "3000000" if t > 20 * S else text] for t, text in event["rows"]]
     assert rows(events) == {}
-    said = list(rail_cautions(events, {}, [26 * S]))
-    assert [(c.kind, c.detail.split(":")[0]) for c in said] == [("SENSOR_FAULT", "VDD_IN frozen")]
+    ((kind, detail),) = said(events)
+    assert (kind, detail.split(":")[0]) == ("SENSOR_FAULT", "VDD_IN frozen")
 
 
 METER = {"scope": "board input", "gain": 0.001, "offset_w": 0.001}
@@ -124,12 +132,12 @@ def test_a_meter_is_read_on_the_boards_clock() -> None:
 
 def test_a_meter_whose_clock_is_not_known_has_no_energy() -> None:
     assert rows(metered([])) == {}
-    assert [c.kind for c in rail_cautions(metered([]), {}, [])] == ["METER_CLOCK"]
+    assert [kind for kind, _ in said(metered([]))] == ["METER_CLOCK"]
 
 
 def test_a_meter_that_lost_readings_or_reports_errors_is_named() -> None:
-    said = [c.detail for c in rail_cautions(metered(PINGS, missed=90, problems=["-230"]), {}, [])]
-    assert said == ["90 readings did not come", "it reports -230"]
+    found = [detail for _, detail in said(metered(PINGS, missed=90, problems=["-230"]))]
+    assert found == ["90 readings did not come", "it reports -230"]
 
 
 def test_the_plan_of_an_emulator_or_without_blocks_has_no_energy() -> None:
