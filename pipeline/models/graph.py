@@ -31,7 +31,7 @@ def capture(module: torch.nn.Module, input_shape: Sequence[int]) -> fx.GraphModu
     Raises:
         UsageError: the model rejects the shape, fixes its batch, or cannot be exported.
     """
-    module = copy.deepcopy(module).eval().float()
+    module = copied(module).eval().float()
     _check_batch_norms(module)
     example = torch.zeros(2, *input_shape)
     _try_once(module, example)
@@ -43,6 +43,18 @@ def capture(module: torch.nn.Module, input_shape: Sequence[int]) -> fx.GraphModu
         if flag is not None:
             node.meta["always_on"] = bool(node.args[flag])
     return graph_module
+
+
+def copied(module: torch.nn.Module) -> torch.nn.Module:
+    """A deep copy, also of modules that hold tensors they computed (`torch.nn.utils.weight_norm`).
+
+    Autograd's history of such a tensor stays behind.
+    """
+    held = [t for child in module.modules() for t in vars(child).values()]
+    computed = [t for t in held if isinstance(t, torch.Tensor) and not t.is_leaf]
+    memo = {id(t): t.detach().clone() for t in computed}
+    twin: torch.nn.Module = copy.deepcopy(module, memo)
+    return twin
 
 
 def set_training(graph_module: fx.GraphModule, training: bool) -> None:

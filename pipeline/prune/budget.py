@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import torch
 from torch import Tensor, fx
 from torch.nn import Parameter
 
 from pipeline.errors import Refused
 from pipeline.models.graph import named_tensors
 from pipeline.prune.allocate import Scope, Widths
-from pipeline.prune.cost import int8_size, macs
+from pipeline.prune.cost import int8_size, macs_by_node
 from pipeline.prune.families import Family
-from pipeline.prune.rewrite import rewrite
+from pipeline.prune.resize import Resizer
 from pipeline.prune.trace import Trace
 
 SEARCH_STEPS = 16
@@ -69,12 +70,8 @@ def costs(graph_module: fx.GraphModule, trace: Trace, found: Sequence[Family]) -
     tensors = named_tensors(graph_module)
 
     def macs_of(widths: Widths) -> int:
-        families = [
-            {"name": f.name, "width": {"before": f.width}, "kept": list(range(widths[f.name]))}
-            for f in found
-            if widths.get(f.name, f.width) < f.width
-        ]
-        return macs(rewrite(graph_module, trace, list(found), {"families": families}))
+        gone = [f.labels[widths.get(f.name, f.width) :] for f in found]
+        return sum(macs_by_node(graph_module, Resizer(trace, torch.cat(gone)).sizes()).values())
 
     return {
         "params": lambda widths: _count(tensor_shapes(found, tensors, widths)),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from pipeline.prune.families import Family
 from pipeline.prune.plan import ranges
 from pipeline.prune.reference import to_reference
 from pipeline.prune.resize import Resizer
-from pipeline.prune.rewrite import removed_classes, rewrite
+from pipeline.prune.rewrite import removed_classes, shrunk
 from pipeline.prune.rules import name_of
 from pipeline.prune.trace import Trace
 
@@ -53,7 +54,7 @@ def certify(
     generator = torch.Generator().manual_seed(seed)
     dense = to_float64(graph_module)
     _provoke(dense, generator)
-    pruned = rewrite(dense, trace, found, plan)
+    pruned, _ = shrunk(dense, trace, found, plan)
     gone = removed_classes(found, plan)
     coupled = to_reference(dense, trace, gone, plan)
     error = difference(dense, pruned, _samples(graph_module, inputs, generator))
@@ -111,7 +112,7 @@ def difference(first: torch.nn.Module, second: torch.nn.Module, samples: list[Te
     """Largest difference over all outputs and samples, relative to the largest output."""
     worst = 0.0
     for x in samples:
-        with torch.no_grad():
+        with torch.no_grad(), _default(x.dtype):
             pairs = zip(_leaves(first(x)), _leaves(second(x)), strict=True)
             for a, b in pairs:
                 if a.shape != b.shape or not bool(torch.isfinite(a).all()):
@@ -119,6 +120,17 @@ def difference(first: torch.nn.Module, second: torch.nn.Module, samples: list[Te
                 scale = float(a.abs().max().clamp_min(1e-30))
                 worst = max(worst, float((a - b).abs().max()) / scale)
     return worst
+
+
+@contextmanager
+def _default(dtype: torch.dtype) -> Iterator[None]:
+    """What `torch.zeros` and its like give where a model names no dtype."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _leaves(output: Any) -> list[Tensor]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import fx
 
-from pipeline.prune.rules import name_of
+from pipeline.prune.rules import einsum, name_of
 from pipeline.prune.shapes import shapes
 
-_BATCH = 2
+BATCH = 2
+"""Samples in the shapes that costs are counted from."""
 
 
 def parameters(graph_module: fx.GraphModule) -> int:
@@ -38,15 +38,20 @@ def macs(graph_module: fx.GraphModule) -> int:
     return sum(macs_by_node(graph_module).values())
 
 
-def macs_by_node(graph_module: fx.GraphModule) -> dict[str, int]:
-    """{node name: multiply-accumulates of one sample}, of the nodes that have some."""
-    held = shapes(graph_module, _BATCH)
+def macs_by_node(
+    graph_module: fx.GraphModule, held: Mapping[str, Any] | None = None
+) -> dict[str, int]:
+    """{node name: multiply-accumulates of one sample}, of the nodes that have some.
+
+    `held` are the shapes of all nodes at a batch of 2, where they are known already.
+    """
+    held = shapes(graph_module, BATCH) if held is None else held
     calls = [node for node in graph_module.graph.nodes if node.op == "call_function"]
-    found = {node.name: _of(node, held) // _BATCH for node in calls}
+    found = {node.name: _of(node, held) // BATCH for node in calls}
     return {name: count for name, count in found.items() if count}
 
 
-def _of(node: fx.Node, held: dict[str, Any]) -> int:
+def _of(node: fx.Node, held: Mapping[str, Any]) -> int:
     name = name_of(node)
 
     args: Any = node.args
@@ -55,7 +60,7 @@ def _of(node: fx.Node, held: dict[str, Any]) -> int:
         return tuple(held[args[place].name])
 
     held_here = held[node.name]
-    outputs = math.prod(held_here) if isinstance(held_here, torch.Size) else 0
+    outputs = math.prod(held_here) if _is_shape(held_here) else 0
     if name in ("conv1d", "conv2d", "conv3d"):
         return outputs * math.prod(size(1)[1:])
     if name.startswith("conv_transpose"):
@@ -65,7 +70,16 @@ def _of(node: fx.Node, held: dict[str, Any]) -> int:
     if name == "scaled_dot_product_attention":
         query, key, value = size(0), size(1), size(2)
         return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
-    if name in ("gru", "lstm"):
+    if name == "einsum":
+        shapes_in = [tuple(held[arg.name]) for arg in args[1]]
+        return einsum.macs(node, shapes_in) if len(shapes_in) == 2 else 0
+    if name.endswith("_cell"):
+        return size(0)[0] * sum(math.prod(size(place)) for place in (2, 3))
+    if name in ("gru", "lstm", "rnn_tanh", "rnn_relu"):
         weights: list[tuple[int, ...]] = [tuple(held[weight.name]) for weight in args[2]]
         return math.prod(size(0)[:-1]) * sum(math.prod(w) for w in weights if len(w) == 2)
     return 0
+
+
+def _is_shape(held: Any) -> bool:
+    return isinstance(held, list | tuple) and all(isinstance(size, int) for size in held)

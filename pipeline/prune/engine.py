@@ -20,7 +20,8 @@ from pipeline.prune.fold import fold
 from pipeline.prune.plan import check_fits, make
 from pipeline.prune.planfile import Plan
 from pipeline.prune.report import costs_before, frozen, report
-from pipeline.prune.rewrite import rewrite
+from pipeline.prune.resize import Resizer
+from pipeline.prune.rewrite import removed_classes, rewrite
 from pipeline.prune.stage import NO_SETTINGS, PruneConfig
 from pipeline.prune.trace import Trace
 
@@ -94,13 +95,14 @@ def prune_graph(
         kind, value = cfg.budget() or ("ratio", 0.0)
         what = f"nothing to prune at {kind} {value} with round_to {cfg.round_to}"
         raise Refused(what, fix="ask for more, or use a smaller round_to or min_width")
-    before = costs_before(graph_module)
+    before = costs_before(graph_module, trace)
     made = make(graph_module, found, choice.kept, settings, before)
     pruned = rewrite(graph_module, trace, found, made)
+    sizes = Resizer(trace, removed_classes(found, made)).sizes()
     clock.lap("prune")
     certificate = certify(graph_module, trace, found, made, inputs=inputs, seed=cfg.seed)
     clock.lap("certify")
-    document = report(graph_module, pruned, trace, made, certificate)
+    document = report(graph_module, pruned, trace, made, sizes, certificate)
     document["unscored"] = dict(choice.unscored)
     return Pruned(pruned, made, document, clock.seconds)
 

@@ -15,7 +15,16 @@ from pipeline.prune.evidence import Evidence
 from pipeline.prune.rules import name_of
 from pipeline.prune.trace import Trace
 
-_CUTS = {"split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk", "slice", "narrow"}
+_CUTS = {
+    "split",
+    "split_with_sizes",
+    "chunk",
+    "unsafe_split",
+    "unsafe_chunk",
+    "tensor_split",
+    "slice",
+    "narrow",
+}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -22,15 +23,16 @@ def fold(graph_module: fx.GraphModule) -> fx.GraphModule:
     A standardised weight depends on all of its inputs, so removing one would change the others;
     its value does not. Training goes on with the value. The tensor keeps the name of the parameter
     it is computed from where that has no other use. A graph without such weights is given back as
-    it is.
+    it is. `meta["folded"]` says of each such tensor where it comes from, see `_origin`.
     """
     if not _computed(graph_module):
         return graph_module
     folded = copy.deepcopy(graph_module)
-    before = _read(folded)
+    before, origins = _read(folded), {}
     for number, node in enumerate(_computed(folded)):
         value = evaluate(node).detach().clone()
         name = _own_parameter(node, value) or f"folded_weight_{number}"
+        origins[name] = _origin(node)
         _store(folded, name, value)
         with folded.graph.inserting_before(node):
             node.replace_all_uses_with(folded.graph.get_attr(name))
@@ -39,7 +41,31 @@ def fold(graph_module: fx.GraphModule) -> fx.GraphModule:
         path, _, leaf = name.rpartition(".")
         delattr(folded.get_submodule(path), leaf)
     folded.recompile()
+    folded.meta["folded"] = origins
     return folded
+
+
+def _origin(node: fx.Node) -> dict[str, Any]:
+    """`{"tensor", "axis", "start", "stop"}` where it is a part of a stored tensor.
+
+    (As the projections of an attention are.) Empty where its numbers are computed ones.
+    """
+    stored = [arg for arg in _ancestors(node) if arg.op == "get_attr"]
+    if len(stored) != 1:
+        return {}
+    base = _attribute(stored[0])
+    places = torch.arange(base.numel(), dtype=torch.float64).view(base.shape)
+    try:
+        taken = evaluate(node, {stored[0]: places})
+    except RuntimeError:
+        return {}
+    for axis in range(base.dim()) if taken.dim() == base.dim() else ():
+        length = taken.shape[axis]
+        for start in range(base.shape[axis] - length + 1):
+            if torch.equal(places.narrow(axis, start, length), taken):
+                where = {"axis": axis, "start": start, "stop": start + length}
+                return {"tensor": str(stored[0].target), **where}
+    return {}
 
 
 def _computed(graph_module: fx.GraphModule) -> list[fx.Node]:
@@ -59,9 +85,9 @@ def _computed(graph_module: fx.GraphModule) -> list[fx.Node]:
     return list(found)
 
 
-def evaluate(node: fx.Node) -> Tensor:
-    """The value of a node that depends on no input."""
-    known: dict[fx.Node, Any] = {}
+def evaluate(node: fx.Node, given: Mapping[fx.Node, Tensor] | None = None) -> Tensor:
+    """The value of a node that depends on no input, or on values that are `given`."""
+    known: dict[fx.Node, Any] = dict(given or {})
 
     def value(arg: fx.Node) -> Any:
         if arg not in known:

@@ -21,13 +21,20 @@ def make(
     settings: Mapping[str, Any],
     before: Mapping[str, int],
 ) -> Plan:
-    """Write down a decision; `before` is the model's cost. Whole families are not in it."""
+    """Write down a decision; `before` is the model's cost. Whole families are not in it.
+
+    `folded` is there where weights are computed from parameters: {tensor: where it comes from},
+    a part of a parameter, or nothing where its numbers are computed.
+    """
     changed = [f for f in found if len(kept[f.name]) < f.width]
     listed = [_family(family, kept[family.name]) for family in changed]
     digest = graph_digest(graph_module)
+    folded = graph_module.meta.get("folded", {})
+    names = {member["tensor"] for family in listed for member in family["members"]}
     return {
         "plan": FORMAT,
         "graph": digest,
+        **({"folded": {n: o for n, o in folded.items() if n in names}} if folded else {}),
         "settings": dict(settings),
         "before": dict(before),
         "families": listed,

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from torch import fx
+from torch import Tensor, fx
 
 from pipeline.models.graph import user_line
-from pipeline.prune.cost import int8_size, macs, macs_by_node, parameters
+from pipeline.prune.cost import int8_size, macs_by_node, parameters
 from pipeline.prune.rules import name_of
 from pipeline.prune.trace import Trace
 
@@ -19,17 +19,22 @@ def report(
     pruned: fx.GraphModule,
     trace: Trace,
     plan: Mapping[str, Any],
+    sizes: Mapping[str, Any],
     certificate: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The report as JSON, of what was reached, not asked for.
+    """The report as JSON, of what was reached, not asked for; `sizes` are the pruned shapes.
 
     `frozen[].source` is a line of the user's code, and machine-dependent.
     """
+    by_layer = layers(dense, pruned, trace.sizes, sizes)
     return {
         "families": widths(plan),
-        "layers": layers(dense, pruned),
+        "layers": by_layer,
         "params": {"before": plan["before"]["params"], "after": parameters(pruned)},
-        "macs": {"before": plan["before"]["macs"], "after": macs(pruned)},
+        "macs": {
+            "before": plan["before"]["macs"],
+            "after": sum(macs_by_node(pruned, sizes).values()),
+        },
         "int8_size_estimate": {
             "before": plan["before"]["size"],
             "after": int8_size(_shapes(pruned)),
@@ -40,10 +45,11 @@ def report(
     }
 
 
-def costs_before(dense: fx.GraphModule) -> dict[str, int]:
+def costs_before(dense: fx.GraphModule, trace: Trace) -> dict[str, int]:
     """What a graph costs before it is cut, as plans hold it: params, macs, size in bytes."""
+    macs = sum(macs_by_node(dense, trace.sizes).values())
     size = int8_size(_shapes(dense))
-    return {"params": parameters(dense), "macs": macs(dense), "size": size}
+    return {"params": parameters(dense), "macs": macs, "size": size}
 
 
 def _shapes(graph_module: fx.GraphModule) -> list[list[int]]:
@@ -55,16 +61,22 @@ def widths(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"name": f["name"], **f["width"]} for f in plan["families"]]
 
 
-def layers(dense: fx.GraphModule, pruned: fx.GraphModule) -> list[dict[str, Any]]:
+def layers(
+    dense: fx.GraphModule,
+    pruned: fx.GraphModule,
+    old_sizes: Mapping[str, Any],
+    new_sizes: Mapping[str, Any],
+) -> list[dict[str, Any]]:
     """What each layer that computes comes to: shape of its weight, parameters, MACs."""
-    before, after = macs_by_node(dense), macs_by_node(pruned)
+    before, after = macs_by_node(dense, old_sizes), macs_by_node(pruned, new_sizes)
+    states = [module.state_dict() for module in (dense, pruned)]
     new = {node.name: node for node in pruned.graph.nodes}
     rows = []
     for node in dense.graph.nodes:
         if node.name not in before or node.name not in new:
             continue
-        name, old_shape = _weight(dense, node)
-        _, new_shape = _weight(pruned, new[node.name])
+        name, old_shape = _weight(states[0], node)
+        _, new_shape = _weight(states[1], new[node.name])
         pair = {"before": math.prod(old_shape), "after": math.prod(new_shape)}
         rows.append({
             "layer": name,
@@ -76,11 +88,10 @@ def layers(dense: fx.GraphModule, pruned: fx.GraphModule) -> list[dict[str, Any]
     return rows
 
 
-def _weight(graph_module: fx.GraphModule, node: fx.Node) -> tuple[str, list[int]]:
-    state = graph_module.state_dict()
-    held = [arg.target for arg in node.all_input_nodes if arg.op == "get_attr"]
+def _weight(state: Mapping[str, Tensor], node: fx.Node) -> tuple[str, list[int]]:
+    held = [str(arg.target) for arg in node.all_input_nodes if arg.op == "get_attr"]
     learned = [name for name in held if name in state and state[name].dim() > 1]
-    return (str(learned[0]), list(state[learned[0]].shape)) if learned else (node.name, [])
+    return (learned[0], list(state[learned[0]].shape)) if learned else (node.name, [])
 
 
 def frozen(trace: Trace) -> list[dict[str, str]]:

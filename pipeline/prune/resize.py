@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.utils import _pytree as pytree
 
 from pipeline.prune.rules import name_of
 from pipeline.prune.rules.contraction import groups_of
@@ -51,6 +52,25 @@ class Resizer:
             shape[change[0]] = int(change[1].sum())
         return shape
 
+    def sizes(self) -> dict[str, Any]:
+        """The new shape of every node, at the batch of the trace; what is no tensor as it is."""
+        held = dict(self.trace.sizes)
+        stored = self._stored()
+        for node in self.trace.graph_module.graph.nodes:
+            value = self.trace.values[node.name]
+            if node.op == "get_attr" and self.trace.holds_tensor(node):
+                held[node.name] = stored.get(self.trace.name(node), held[node.name])
+            elif value is not None:
+                held[node.name] = pytree.tree_map_only(Tensor, self.size, value)
+        return held
+
+    def _stored(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for name, axis, vector in self.trace.axes():
+            shape = found.setdefault(name, list(self.trace.tensor_of(name).shape))
+            shape[axis] = int(self.keep(vector).sum())
+        return found
+
     def update(self, node: fx.Node) -> None:
         """Write the new sizes into a node of a copy of the traced graph."""
         function = _RESIZES.get(name_of(node)) if node.op == "call_function" else None
@@ -73,7 +93,7 @@ def _sizes(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
     return args
 
 
-@_resize("split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk")
+@_resize("split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk", "tensor_split")
 def _split(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
     change = resizer.kept(resizer.trace.of(args[0]))
     given: Any = args[2] if len(args) > 2 else node.kwargs.get("dim", 0)

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.utils import _pytree as pytree
 
 from pipeline.models.graph import named_tensors
+from pipeline.prune.cost import BATCH
 from pipeline.prune.families import Family, families
 from pipeline.prune.fold import fold
 from pipeline.prune.plan import check_fits, kept_channels
@@ -37,6 +37,15 @@ def rewrite(
     graph_module: fx.GraphModule, trace: Trace, found: list[Family], plan: Mapping[str, Any]
 ) -> fx.GraphModule:
     """`apply` with a trace of the graph (or of one with other weights) at hand."""
+    pruned, resizer = shrunk(graph_module, trace, found, plan)
+    _check(pruned, trace, resizer)
+    return pruned
+
+
+def shrunk(
+    graph_module: fx.GraphModule, trace: Trace, found: list[Family], plan: Mapping[str, Any]
+) -> tuple[fx.GraphModule, Resizer]:
+    """`rewrite` before its shapes are checked; for one that runs on data anyway."""
     resizer = Resizer(trace, removed_classes(found, plan))
     pruned = copy.deepcopy(graph_module)
     for node in pruned.graph.nodes:
@@ -49,8 +58,7 @@ def rewrite(
             _shrink(pruned, same, axis, stay)
     pruned.graph.lint()
     pruned.recompile()
-    _check(pruned, trace, resizer)
-    return pruned
+    return pruned, resizer
 
 
 def removed_classes(found: list[Family], plan: Mapping[str, Any]) -> Tensor:
@@ -79,20 +87,16 @@ def _shrink(graph_module: fx.GraphModule, names: list[str], axis: int, stay: Ten
 
 def _check(pruned: fx.GraphModule, trace: Trace, resizer: Resizer) -> None:
     """Every shape in the new graph must be the one its labels foretell: else it is our bug."""
-    held = shapes(pruned, 2)
+    held, foretold = shapes(pruned, BATCH), resizer.sizes()
     for node in pruned.graph.nodes:
-        value = trace.values[node.name]
-        expected = pytree.tree_map_only(Tensor, lambda x: torch.Size(resizer.size(x)), value)
-        if (
-            node.op == "call_function"
-            and value is not None
-            and not _same(expected, held[node.name])
-        ):
+        expected = foretold[node.name]
+        tensors = node.op == "call_function" and trace.values[node.name] is not None
+        if tensors and not _same(expected, held[node.name]):
             raise RuntimeError(f"{node.name}: {held[node.name]} where {expected} was expected")
 
 
 def _same(expected: Any, held: Any) -> bool:
     if isinstance(held, torch.Size):
-        return bool(expected == held)
+        return list(expected) == list(held)
     pairs = zip(expected, held, strict=True)
     return all(_same(e, h) for e, h in pairs if isinstance(h, torch.Size))

@@ -61,8 +61,8 @@ class Trace:
         self._axes: dict[tuple[str, int], Tensor] = {}
         self._elements: dict[str, Tensor] = {}
         self._first_name: dict[int, str] = {}
-        # Not 1: `squeeze` and broadcasting treat a batch of one as no batch.
-        self._sizes = shapes(graph_module, 2)
+        # A batch of 2, not 1: `squeeze` and broadcasting treat a batch of one as no batch.
+        self.sizes = shapes(graph_module, 2)
         self._larger = shapes(graph_module, 3)
         for node in graph_module.graph.nodes:
             self.values[node.name] = self._visit(node)
@@ -84,7 +84,7 @@ class Trace:
 
     def shape(self, node: Any) -> Any:
         """The shape of a node's tensor, or the shapes of its tensors."""
-        return self._sizes[node.name]
+        return self.sizes[node.name]
 
     def concrete(self, arg: Any) -> Any:
         """An argument with symbolic sizes replaced by concrete ones."""
@@ -104,11 +104,12 @@ class Trace:
 
     def settled(self, labels: Tensor, node: fx.Node, item: int | None = None) -> Tensor:
         """Settle the labels of a node's output, its batch axes tied."""
-        one, two = self._sizes[node.name], self._larger[node.name]
+        one, two = self.sizes[node.name], self._larger[node.name]
         if item is not None:
             one, two = one[item], two[item]
         tied = moving_axes(one, two)
-        if tied & set(self.labels.varying(labels)):
+        varying = set(self.labels.varying(labels))
+        if tied & varying and varying <= tied:
             self.freeze(labels, node, "folds the channels into the batch")
         return self.labels.settle(labels, tied=tied)
 
@@ -139,18 +140,22 @@ class Trace:
     def holds_tensor(self, node: fx.Node) -> bool:
         """Whether a node's value is one tensor."""
         if node.op == "get_attr":
-            return isinstance(self._attribute(node), Tensor)
+            return isinstance(self._attribute(str(node.target)), Tensor)
         return isinstance(self.values[node.name], Tensor)
 
     def tensor(self, node: Any) -> Tensor:
         """The tensor behind a get_attr node."""
-        value = self._attribute(node)
+        return self.tensor_of(node.target)
+
+    def tensor_of(self, name: str) -> Tensor:
+        """A tensor of the graph by its name."""
+        value = self._attribute(name)
         assert isinstance(value, Tensor)
         return value
 
-    def _attribute(self, node: Any) -> Any:
+    def _attribute(self, name: str) -> Any:
         value: Any = self.graph_module
-        for part in node.target.split("."):
+        for part in name.split("."):
             value = getattr(value, part)
         return value
 

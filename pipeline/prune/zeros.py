@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pipeline.prune.trace import Trace
 
 _MAKES = {"conv1d", "conv2d", "conv3d", "linear", "conv_transpose1d", "conv_transpose2d",
-          "conv_transpose3d", "matmul", "bmm", "mm", "embedding"}  # fmt: skip
+          "conv_transpose3d", "matmul", "bmm", "mm", "embedding",
+          "gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell"}  # fmt: skip
 _PASSES = {
     "permute", "transpose", "t", "movedim", "view", "reshape", "_unsafe_view", "flatten",
     "unflatten", "unsqueeze", "squeeze", "expand", "select", "narrow", "slice", "split",
@@ -21,7 +22,8 @@ _PASSES = {
     "relu", "silu", "gelu", "tanh", "hardswish", "leaky_relu", "prelu", "relu6", "hardtanh",
     "neg", "abs", "square", "hardshrink", "softshrink", "mean", "sum", "glu",
     "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d",
-    "scaled_dot_product_attention", "elu", "mish", "pixel_shuffle", "channel_shuffle",
+    "scaled_dot_product_attention", "tensor_split", "unfold", "im2col", "col2im", "grid_sampler",
+    "elu", "mish", "pixel_shuffle", "channel_shuffle",
 }  # fmt: skip
 _COMBINES = {"mul", "add", "sub", "div", "batch_norm"}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 from torch.fx import GraphModule
 
@@ -29,15 +32,23 @@ def run_reset(model: Checkpoint, cfg: ResetConfig, work: Workdir) -> Checkpoint:
         raise Refused("a .pt2 file cannot give fresh weights", fix=fix)
     source = model.meta["source"]
     seeded = {**source, "seed": source.get("seed", 0) + cfg.seed}
-    graph = capture(build(seeded), model.meta["input"])
+    graph = fresh(build(seeded), model.meta["input"], model.meta["plans"])
+    return save_like(work, graph, model, masked=[])
+
+
+def fresh(
+    module: torch.nn.Module, input_shape: Sequence[int], plans: Sequence[Mapping[str, Any]]
+) -> GraphModule:
+    """`module` with its weights as they are, cut by `plans` and scaled to what is left."""
+    graph = capture(module, input_shape)
     dense = {name: _inputs(tensor) for name, tensor in graph.named_parameters()}
-    for plan in model.meta["plans"]:
+    for plan in plans:
         graph = apply(graph, plan)
     with torch.no_grad():
         for name, tensor in graph.named_parameters():
             if tensor.dim() > 1:
                 tensor.mul_((dense[name] / _inputs(tensor)) ** 0.5)
-    return save_like(work, graph, model, masked=[])
+    return graph
 
 
 def rewound(earlier: Checkpoint, model: Checkpoint) -> GraphModule:

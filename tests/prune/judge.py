@@ -3,12 +3,13 @@
 What goes in and out of a convolution or linear layer is zeroed by hooks where the plan removes;
 every other tensor that the plan names is zeroed itself. A normalisation over channels whose weight
 it names computes over the channels that stay, and so do the reductions that the certificate lists.
+Of a weight that is computed from a parameter (`folded` in the plan) only outputs are zeroed: its
+inputs are zero already, and zeros in the parameter would change all of it.
 Nothing here knows labels or graphs.
 """
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from pipeline.models.graph import named_tensors
+from pipeline.models.graph import copied, named_tensors
 from pipeline.prune.plan import numbers, removed
 
 
@@ -30,7 +31,7 @@ class Masked(nn.Module):
         self, module: nn.Module, plan: Any, reductions: Sequence[Mapping[str, Any]] = ()
     ) -> None:
         super().__init__()
-        self.module = copy.deepcopy(module).double()
+        self.module = copied(module).double()
         self.plan, self.reductions = plan, reductions
         self.ready = False
         self.kept: dict[int, Tensor] = {}
@@ -46,14 +47,23 @@ class Masked(nn.Module):
         called = _called(self.module, x)
         cuts = [cut for cut in all_of(self.plan) if not _hook(called, *cut)]
         tensors = named_tensors(self.module)
+        folded = self.plan.get("folded", {})
         with torch.no_grad():
             for name, axis, places in cuts:
-                if name in tensors:
+                if folded.get(name):
+                    _part(tensors, folded[name]).index_fill_(axis, places, 0)
+                elif name in tensors and not (name in folded and axis):
                     tensors[name].index_fill_(axis, places, 0)
         for name, axis, places in cuts:
             if name in tensors:
                 self.kept[id(tensors[name])] = _kept(tensors[name], axis, places)
         self.ready = True
+
+
+def _part(tensors: Mapping[str, Tensor], origin: Mapping[str, Any]) -> Tensor:
+    """A view of the rows that a computed weight is."""
+    length = origin["stop"] - origin["start"]
+    return tensors[origin["tensor"]].narrow(origin["axis"], origin["start"], length)
 
 
 def _called(module: nn.Module, x: Tensor) -> dict[str, nn.Module]:
@@ -68,7 +78,12 @@ def _called(module: nn.Module, x: Tensor) -> dict[str, nn.Module]:
         module(x)
     for handle in hooks:
         handle.remove()
-    ends = ("weight", "parametrizations.weight.original", "parametrizations.weight.original1")
+    ends = (
+        "weight",
+        "weight_v",
+        "parametrizations.weight.original",
+        "parametrizations.weight.original1",
+    )
     called = {f"{n}.{end}".lstrip("."): m for n, m in layers if m in seen for end in ends}
     shared = [n for n, p in named_tensors(module).items() if n in called and _owners(module, p) > 1]
     return {name: layer for name, layer in called.items() if name not in shared}

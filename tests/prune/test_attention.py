@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -64,3 +65,81 @@ def test_linear_attention() -> None:
         linear_attention(), {"a.0.weight:0": 8, "q.weight:0": 8, "k.weight:0": 8, "v.weight:0": 6}
     )
     assert "matmul: makes a matrix with channels on both axes: one of them stays" in reasons(report)
+
+
+def test_torchs_own_module() -> None:
+    """It folds the heads into the batch: their widths may go, the heads stay."""
+
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x).flatten(2).transpose(1, 2)
+        return m.fc(m.n(y + m.mha(y, y, y, need_weights=False)[0]).mean(1))
+
+    mha = nn.MultiheadAttention(16, 2, batch_first=True)
+    module = Net(forward, a=unit(3, 16), mha=mha, n=nn.LayerNorm(16), fc=head(16))
+    check(module, {"mha.in_proj_weight:0": 24, "mha.out_proj.weight:1": 8, "n.weight:0": 8})
+
+
+def test_attention_to_another_sequence() -> None:
+    """Its projections are parts of one weight, and the plan says which."""
+
+    class Queries(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.fc = unit(3, 16), head(16)
+            self.mha = nn.MultiheadAttention(16, 2, batch_first=True)
+            self.q = nn.Parameter(torch.zeros(5, 16))
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.a(x).flatten(2).transpose(1, 2)
+            q = self.q.expand(y.shape[0], 5, 16)
+            return self.fc((q + self.mha(q, y, y)[0]).mean(1))
+
+    check(Queries(), {"mha.out_proj.weight:1": 8, "fc.weight:1": 8, "a.0.weight:0": 8})
+
+
+def test_einsum() -> None:
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x).flatten(2).transpose(1, 2)
+        q, k, v = (f(y).unflatten(-1, (2, 8)) for f in (m.q, m.k, m.v))
+        scores = torch.einsum("bihd,bjhd->bhij", q, k).softmax(-1)
+        return m.fc(torch.einsum("bhij,bjhd->bihd", scores, v).flatten(2).mean(1))
+
+    layers = {name: nn.Linear(16, 16) for name in "qkv"}
+    module = Net(forward, a=unit(3, 16), fc=head(16), **layers)
+    check(module, {"q.weight:0": 8, "k.weight:0": 8, "v.weight:0": 8, "a.0.weight:0": 8})
+
+
+def test_einsum_with_a_weight() -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.w, self.fc = unit(3, 16), nn.Parameter(torch.zeros(16, 12)), head(12)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(torch.einsum("nchw,cd->ndhw", self.a(x), self.w).relu().mean((2, 3)))
+
+    check(Mixed(), {"w:0": 8, "w:1": 6, "fc.weight:1": 6})
+
+
+def test_einsum_that_sums_over_what_is_not_zero() -> None:
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x).sigmoid().flatten(2)
+        return m.fc(m.b(torch.einsum("nci,ncj->nij", y, y)).mean(1))
+
+    module = Net(forward, a=unit(3, 16), b=nn.Linear(64, 12), fc=head(12))
+    report = check(module, {"a.0.weight:0": 16, "b.weight:0": 6})
+    assert "einsum: sums over channels that need not be zero" in reasons(report)
+
+
+def test_heads_that_talk() -> None:
+    """A product that is repeated along heads: the heads stay, the widths go."""
+
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x).flatten(2).transpose(1, 2)
+        q, k, v = m.qkv(y).unflatten(-1, (3, 2, 8)).permute(2, 0, 3, 1, 4).unbind(0)
+        scores = m.talk((q @ k.transpose(-2, -1)).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return m.fc((scores.softmax(-1) @ v).transpose(1, 2).flatten(2).mean(1))
+
+    layers = {"qkv": nn.Linear(16, 48), "talk": nn.Linear(2, 2), "fc": head(16)}
+    report = check(Net(forward, a=unit(3, 16), **layers), {"qkv.weight:0": 24, "fc.weight:1": 8})
+    assert "matmul: repeats the product along its channels" in reasons(report)

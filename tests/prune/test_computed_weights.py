@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -57,6 +58,22 @@ def test_scaled() -> None:
 def test_weight_norm() -> None:
     module = chain(parametrizations.weight_norm(conv(8, 8)))
     check(module, {**WIDTHS, "b.parametrizations.weight.original1:0": 4}, exact=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+def test_weight_norm_of_old() -> None:
+    """It leaves a computed tensor in the module, which no copy can be made of."""
+    module = chain(torch.nn.utils.weight_norm(conv(8, 8)))
+    module(torch.zeros(1, *SHAPE))
+    check(module, {**WIDTHS, "b.weight_v:0": 4}, exact=1e-5)
+
+
+def test_cosine_head() -> None:
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = functional.normalize(m.a(x).mean((2, 3)))
+        return functional.linear(y, functional.normalize(m.fc.weight)) * 10
+
+    check(Net(forward, a=unit(3, 16), fc=head(16)), {"a.0.weight:0": 8}, exact=1e-5)
 
 
 def test_matrix_that_is_computed() -> None:

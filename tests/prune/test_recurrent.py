@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor, nn
 
 from tests.prune.checks import check, reasons
@@ -78,3 +79,20 @@ def test_a_state_that_is_computed_is_tied() -> None:
 def test_projected_state_stays() -> None:
     report = check(projected(), {"g.weight_hh_l0:0": 48, "g.weight_ih_l0:1": 8})
     assert "lstm: projects its state" in reasons(report)
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm", "rnn"])
+def test_cells_in_a_loop(kind: str) -> None:
+    """A state that starts from zeros gets the number of units that stay."""
+    cell = {"gru": nn.GRUCell, "lstm": nn.LSTMCell, "rnn": nn.RNNCell}[kind](16, 12)
+
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x).mean(2)
+        state = torch.zeros(x.shape[0], 12)
+        both = (state, torch.zeros(x.shape[0], 12))
+        for step in range(3):
+            both = m.g(y[:, :, step], both) if kind == "lstm" else (m.g(y[:, :, step], both[0]),)
+        return m.fc(both[0])
+
+    module = Net(forward, a=unit(3, 16), g=cell, fc=head(12))
+    check(module, {"g.weight_ih:1": 8, "g.weight_hh:1": 6, "fc.weight:1": 6})

@@ -38,7 +38,9 @@ def name_of(node: fx.Node) -> str:
 def find(node: fx.Node) -> Rule:
     """The rule for a node: by name, else by torch's own tag for pointwise operators."""
     from pipeline.prune.rules import (  # noqa: F401
+        cells,
         contraction,
+        einsum,
         matmul,
         movement,
         norm,
@@ -46,6 +48,8 @@ def find(node: fx.Node) -> Rule:
         pooling,
         recurrent,
         reduction,
+        spectral,
+        windows,
     )
 
     if node.target is operator.getitem:

@@ -71,6 +71,12 @@ def multiply(
     if row is not None and row == column and row < -2 and dims >= -row:
         _tie(trace, a, row, b, row)
         return _keep(trace, a, row, shape)
+    if row is not None and row < -2 and column == -1:
+        trace.freeze(a, node, "repeats the product along its channels")
+        return _keep(trace, b, -1, shape)
+    if column is not None and column < -2 and row == -2:
+        trace.freeze(b, node, "repeats the product along its channels")
+        return _keep(trace, a, -2, shape)
     return _stay(trace, node, a, b, shape)
 
 

@@ -20,7 +20,7 @@ _VIEWS = ("view", "_unsafe_view", "reshape")
     "permute", "transpose", "t", "movedim", "adjoint", "mT", "numpy_T", "swapaxes",
     "view", "reshape", "_unsafe_view", "flatten", "unflatten", "view_as", "reshape_as",
     "unsqueeze", "squeeze", "select", "narrow",
-    "split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk", "unbind",
+    "split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk", "tensor_split", "unbind",
     "repeat", "tile", "repeat_interleave",
 )  # fmt: skip
 def move(trace: Trace, node: fx.Node) -> Any:

@@ -40,17 +40,19 @@ def recurrent(trace: Trace, node: fx.Node) -> Any:
         return _projected(trace, node, weights, inputs, directions, each)
     for number in range(layers * directions):
         source = inputs if number < directions else hidden.repeat(directions)
-        _tie(trace, weights[number * each : (number + 1) * each], source, hidden, node)
-    _tie_state(trace, node, hidden)
+        layer = weights[number * each : (number + 1) * each]
+        tie_layer(trace, layer, source, hidden, name_of(node))
+    tie_state(trace, node, hidden)
     first, *states = trace.shape(node)
     y = along(hidden.repeat(directions), first, len(first) - 1)
     return [trace.settled(y, node, 0), *(along(hidden, s, len(s) - 1) for s in states)]
 
 
-def _tie(
-    trace: Trace, weights: Sequence[Any], source: Tensor, hidden: Tensor, node: fx.Node
+def tie_layer(
+    trace: Trace, weights: Sequence[Any], source: Tensor, hidden: Tensor, kind: str
 ) -> None:
-    gates = hidden.repeat(_GATES[name_of(node)])
+    """One layer's weights (input, hidden, biases): each gate has the hidden units."""
+    gates = hidden.repeat(_GATES[kind])
     trace.labels.union(trace.weight(weights[0], 0), gates)
     trace.labels.union(trace.weight(weights[1], 0), gates)
     trace.labels.union(trace.weight(weights[0], 1), source)
@@ -73,7 +75,8 @@ def _projected(
     return trace.constant(node)
 
 
-def _tie_state(trace: Trace, node: fx.Node, hidden: Tensor) -> None:
+def tie_state(trace: Trace, node: fx.Node, hidden: Tensor) -> None:
+    """The state it starts from has the hidden units; one made of zeros gets their number."""
     given: Any = node.args[1]
     for state in given if isinstance(given, list | tuple) else [given]:
         shape = trace.shape(state)

@@ -1,11 +1,12 @@
-"""One network, one tool, one JSON line on stdout: run in a process of its own."""
+"""One network, one tool, one line of results: run in a process of its own."""
 
 from __future__ import annotations
 
-import json
-import sys
-import time
+import resource
+import traceback
 import warnings
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,8 +18,9 @@ from pipeline.prune.certify import difference, to_float64
 from pipeline.prune.cost import macs, parameters
 from pipeline.prune.engine import prune_graph
 from pipeline.prune.stage import PruneConfig
+from tests.benchmarks.prune.clock import Clock
 from tests.benchmarks.prune.rival import rival
-from tests.benchmarks.prune.zoo import build
+from tests.benchmarks.prune.zoo import build, import_libraries
 from tests.prune.judge import Masked
 
 WRONG = 1e-5
@@ -27,14 +29,14 @@ WRONG = 1e-5
 
 def ours(module: nn.Module, shape: tuple[int, ...]) -> dict[str, Any]:
     """Half of all channels, then again with `round_to` 8."""
-    start = time.perf_counter()
+    clock = Clock()
     graph = capture(module, shape)
-    exported = time.perf_counter()
+    export = clock.lap("export")
     try:
         pruned = prune_graph(graph, PruneConfig(ratio=0.5, round_to=1))
     except Refused as error:
         return {"status": "refused", "reason": str(error)[:300]}
-    done = time.perf_counter()
+    prune = clock.lap("prune")
     x = [torch.randn(2, *shape, dtype=torch.float64)]
     masked = Masked(module, pruned.plan, pruned.report["certificate"]["reductions"])
     error = difference(masked, to_float64(pruned.graph_module), x)
@@ -50,15 +52,30 @@ def ours(module: nn.Module, shape: tuple[int, ...]) -> dict[str, Any]:
         "frozen": {reason: blocked.count(reason) for reason in dict.fromkeys(blocked)},
         "unaligned": aligned.report["unaligned"],
         "macs_kept_aligned": macs(aligned.graph_module) / macs(graph),
-        "export_s": exported - start,
-        "prune_s": done - exported,
+        **export,
+        **prune,
     }
 
 
-def main(name: str, tool: str) -> None:
-    """Print what became of one network."""
+def _place(error: Exception) -> str:
+    """Whose code failed: file and line, from the package on."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno}"
+
+
+def warm_up() -> None:
+    """Import what every network needs, before the processes part."""
+    torch.set_num_threads(1)
+    import_libraries()
+    warnings.simplefilter("ignore")
+    capture(nn.Linear(2, 2), (2,))
+
+
+def main(name: str, tool: str, results: Connection, limit_cpu_s: int) -> None:
+    """Send what became of one network."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit_cpu_s, limit_cpu_s + 10))
     line: dict[str, Any] = {"net": name, "tool": tool}
     try:
         module, shape = build(name)
@@ -68,9 +85,5 @@ def main(name: str, tool: str) -> None:
         line |= {"status": "refused", "reason": str(error)[:300]}
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        line |= {"status": "error", "reason": text[:300]}
-    print(json.dumps(line), flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:3])
+        line |= {"status": "error", "reason": text[:300], "at": _place(error)}
+    results.send(line)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib
-import time
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torch.utils import _pytree as pytree
 from pipeline.models.graph import capture, named_tensors
 from pipeline.prune.certify import difference
 from pipeline.prune.cost import macs, parameters
+from tests.benchmarks.prune.clock import Clock
 from tests.prune.judge import Masked
 
 
@@ -21,7 +21,7 @@ def rival(module: nn.Module, shape: tuple[int, ...], wrong: float) -> dict[str, 
     """Half of all channels by group magnitude; `unjudged` where a mask cannot be derived."""
     tp: Any = importlib.import_module("torch_pruning")
     dense, x = copy.deepcopy(module), torch.randn(2, *shape)
-    start = time.perf_counter()
+    clock = Clock()
     pruner = _pruner(tp, module, x, None)
     cuts = _Cuts(module)
     for group in pruner.step(interactive=True):
@@ -29,7 +29,7 @@ def rival(module: nn.Module, shape: tuple[int, ...], wrong: float) -> dict[str, 
         group.prune()
     with torch.no_grad():
         module(x)
-    seconds = time.perf_counter() - start
+    seconds = clock.lap("prune")
     samples = [torch.randn(2, *shape, dtype=torch.float64)]
     error = difference(Masked(dense, cuts.plan()), _Double(module), samples) if cuts.known else None
     sizes = [capture(each, shape) for each in (module, dense)]
@@ -38,7 +38,7 @@ def rival(module: nn.Module, shape: tuple[int, ...], wrong: float) -> dict[str, 
         "error": error,
         "macs_kept": macs(sizes[0]) / macs(sizes[1]),
         "params_kept": parameters(sizes[0]) / parameters(sizes[1]),
-        "prune_s": seconds,
+        **seconds,
     }
 
 

@@ -21,7 +21,7 @@ def row(line: dict[str, Any]) -> str:
         text += f"  error {line['error']:.0e}"
     if "unaligned" in line:
         text += f"  unaligned {len(line['unaligned'])}"
-    return f"{text}  {line['prune_s']:.1f} s"
+    return f"{text}  {line['prune_cpu_s']:.1f} s"
 
 
 def totals(lines: list[dict[str, Any]]) -> str:
@@ -46,9 +46,9 @@ def _total(tool: str, lines: list[dict[str, Any]]) -> str:
         aligned = [x for x in cut if not x["unaligned"]]
         text.append(f"  every width a multiple of 8 on demand: {_share(len(aligned), len(cut))}")
     if cut:
-        spent = sorted(x["prune_s"] for x in cut)
+        spent = sorted(x["prune_cpu_s"] for x in cut)
         p95 = spent[min(len(spent) - 1, int(0.95 * len(spent)))]
-        text.append(f"  seconds: median {statistics.median(spent):.1f}, p95 {p95:.1f}")
+        text.append(f"  CPU seconds: median {statistics.median(spent):.1f}, p95 {p95:.1f}")
         kept = statistics.median(x["macs_kept"] for x in cut)
         text.append(f"  MACs that stay: median {kept:.1%}")
     return "\n".join(text)

@@ -71,7 +71,7 @@ def build(name: str) -> tuple[nn.Module, tuple[int, ...]]:
     if source == "own":
         made, shape = importlib.import_module("tests.benchmarks.prune.own").NETWORKS[name]
         return awaken(made()), shape
-    _import_torchvision()
+    import_libraries()
     module = _torchvision(name) if source == "torchvision" else _timm(name)
     awaken(module)
     return module, next(s for s in _shapes(module, name) if _accepts(module, s))
@@ -95,12 +95,16 @@ def awaken(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-def _import_torchvision() -> None:
-    """The CPU wheel of torch lacks the C++ operators that torchvision describes on import."""
+def import_libraries() -> None:
+    """torchvision, whose C++ operators the CPU wheel of torch lacks, and timm."""
     global _library
+    if _library is not None:
+        return
     _library = torch.library.Library("torchvision", "DEF")
     _library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     _library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    for name in ("torchvision.models", "timm"):
+        importlib.import_module(name)
 
 
 _library: Any = None
