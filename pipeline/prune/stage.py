@@ -123,7 +123,7 @@ class MaskConfig(Config):
         return self
 
 
-@stage(version=2, tools=("torch",))
+@stage(version=3, tools=("torch",))
 def prune(
     model: Checkpoint, *, data: Data | None = None, cfg: PruneConfig, work: Workdir
 ) -> Checkpoint:
