@@ -63,12 +63,15 @@ def check_record(gates: Sequence[Gate], record: Record) -> list[Finding]:
             raise UsageError(what, where=record.id, fix="measure two, or give an absolute bound")
         for arm in others or [baseline]:
             rows = row_of(record.rows, gate, baseline), row_of(record.rows, gate, arm)
-            found.append(check(gate, arm, rows, record.comparison(arm)))
-    return [_withheld(finding) for finding in found] if record.invalid else found
+            finding = check(gate, arm, rows, record.comparison(arm))
+            found.append(
+                _withheld(finding) if record.invalid and gate.metric != "size" else finding
+            )
+    return found
 
 
 def _withheld(finding: Finding) -> Finding:
-    """An invalid session proves nothing, neither that a bound holds nor that it is broken."""
+    """What an invalid session measured holds no bound and breaks none."""
     return replace(finding, outcome=Outcome.UNDECIDED)
 
 

@@ -2,7 +2,8 @@
 
 Barrett et al., Virtual Machine Warmup Blows Hot and Cold, OOPSLA 2017: every process is
 classified by the changes of level in its samples. Only `warm-up` leaves samples out of the
-figures, those before its last change to a faster level; the others count in full and are shown.
+figures, those before it first reached the fastest level, in which it ended; the others count in
+full, and how many there were is shown.
 """
 
 from __future__ import annotations
@@ -80,9 +81,11 @@ def _class(logs: Floats, found: list[tuple[int, int]], edges: list[int]) -> Stea
     if all(alike):
         return Steady(Steadiness.FLAT)
     since = len(levels) - 1 - alike[::-1].index(False)
-    start = found[since + 1][0]
-    if len(logs) - start < SETTLED_SHARE * len(logs):
+    if len(logs) - found[since + 1][0] < SETTLED_SHARE * len(logs):
         return Steady(Steadiness.NOT_STEADY)
-    if levels[-1] <= min(levels) + SAME:
-        return Steady(Steadiness.WARM_UP, edges[start])
-    return Steady(Steadiness.SLOWDOWN)
+    if levels[-1] > min(levels) + SAME:
+        return Steady(Steadiness.SLOWDOWN)
+    first = alike.index(True)
+    if first == 0:  # it left its level and came back
+        return Steady(Steadiness.NOT_STEADY)
+    return Steady(Steadiness.WARM_UP, edges[found[first][0]])

@@ -61,6 +61,8 @@ def test_noise_is_flat(logs: Logs) -> None:
         (0.3 * (TIME > 0.5), Steadiness.SLOWDOWN),
         (0.3 * (TIME > 0.85), Steadiness.NOT_STEADY),
         (-0.3 * (TIME > 0.85), Steadiness.NOT_STEADY),
+        (0.3 * ((TIME > 0.4) & (TIME < 0.6)), Steadiness.NOT_STEADY),
+        (0.3 * (TIME < 0.2) + 0.2 * ((TIME > 0.5) & (TIME < 0.7)), Steadiness.WARM_UP),
         (0.004 * (TIME > 0.5), Steadiness.FLAT),
     ],
 )
