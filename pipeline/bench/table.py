@@ -22,6 +22,7 @@ from pipeline.bench.terminal import terminal
 LABEL = "emulated, 1 ns per instruction"
 APART = "Instruction counts: no board's milliseconds, compare them with no other table"
 COMMON = 0.95 + 1e-9
+MOST_PROCESSES = 1000
 _STYLES = {Verdict.FASTER: "green", Verdict.SLOWER: "red", Verdict.INVALID: "bold red"}
 _MARKS = {Level.INVALID: "INVALID", Level.CAUTION: "!", Level.NOTE: "note"}
 _COLUMNS = {
@@ -107,7 +108,7 @@ def _verdict(line: Line) -> Text:
 
 def _notes(record: Record) -> list[str]:
     known = SessionWarning.__members__
-    notes = [*_confidence(record), *_unsettled(record)]
+    notes = [*_confidence(record), *_open(record), *_unsettled(record)]
     for caution in record.cautions:
         advice = f" ({known[caution.kind].advice})" if caution.kind in known else ""
         notes.append(f"{_MARKS[caution.level]} {caution.kind}: {caution.detail}{advice}")
@@ -120,6 +121,15 @@ def _confidence(record: Record) -> Iterator[str]:
     if levels:
         shown = " and ".join(f"{level:.1%}" for level in levels)
         yield f"{len(record.comparisons)} ratios share one error rate (Holm): intervals at {shown}"
+
+
+def _open(record: Record) -> Iterator[str]:
+    """What would settle the comparisons that are undecided: a new session, not a longer one."""
+    for item in record.comparisons:
+        needed = item.pairs_needed
+        if item.verdict is Verdict.UNDECIDED and needed and needed <= MOST_PROCESSES:
+            how = f"a new session with --processes {needed}"
+            yield f"{item.arm}: {how} would settle it, 4 times in 5"
 
 
 def _unsettled(record: Record) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,6 +13,7 @@ from pipeline.errors import UsageError
 
 Process = list[float]
 Pairs = list[tuple[int, int]]
+STDIN = Path("-")
 FORM = '{"a": [[ns, ...] a process, ...], "b": [[ns, ...], ...], "pairs": [[i, j], ...]}'
 
 
@@ -31,7 +33,7 @@ class Traces:
 
 
 def read_traces(path: Path) -> Traces:
-    """The file, whole and plausible.
+    """The file, or what comes in by stdin for `-`; whole and plausible.
 
     Raises:
         UsageError: no such file, no JSON of this form, a sample that is no time above 0, or pairs
@@ -51,7 +53,7 @@ class _Wrong(Exception):
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(sys.stdin.buffer.read() if path == STDIN else path.read_bytes())
     except OSError as error:
         fix = f"give a JSON file: {FORM}"
         raise UsageError(error.strerror or str(error), where=path, fix=fix) from error

@@ -35,6 +35,7 @@ def command(file: Path, fail_on: list[Gate], fail_undecided: bool, json_: bool) 
     Examples:
       secateur verdict samples.json
       secateur verdict samples.json --json --fail-on 'latency>+3%'
+      my-measurement | secateur verdict -
     """
     from pipeline.bench.gate_check import enforce
     from pipeline.bench.judged import judge_traces

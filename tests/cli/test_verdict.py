@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline import cli
+from tests import tiny
 
 
 @pytest.fixture
@@ -80,6 +82,14 @@ def test_a_broken_bound_says_by_how_much(main, samples: Path) -> None:  # type: 
     assert code == 5
     assert out.startswith("SLOWER")
     assert "latency>+3% is BROKEN for b: +4." in err
+
+
+def test_a_dash_reads_what_is_piped_in(samples: Path) -> None:
+    with samples.open() as piped:
+        done = subprocess.run(
+            tiny.command("verdict", "-", "--json"), stdin=piped, capture_output=True, text=True
+        )
+    assert json.loads(done.stdout)["verdict"] == "SLOWER", done.stderr
 
 
 def test_no_samples_no_verdict(main, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
