@@ -27,9 +27,12 @@ ROOMS = {
     "reset": ("train/reset.py", "models", "prune/rewrite.py"),
     "prune": ("prune", "models/graph.py", "data"),
     "quantize": ("quantize", "data"),
+    "equalize": ("quantize", "data"),
+    "correct_bias": ("quantize", "data"),
+    "round_weights": ("quantize", "data"),
     "export": ("convert", "models/graph.py"),
     "convert": ("convert", "quantize/ranges.py", "agent/inspection.py"),
-    "qat": ("qat", "train", "convert", "models/graph.py"),
+    "qat": ("qat", "quantize/homes.py", "train", "convert", "models/graph.py"),
     "verify": ("verify", "convert/audit.py", "convert/flatbuffer.py", "data", "agent"),
 }
 

@@ -47,15 +47,18 @@ def torch_activations(gm: GraphModule, x: torch.Tensor) -> dict[str, Values]:
     class Watch(Interpreter):
         def run_node(self, n: Node) -> Any:
             value = super().run_node(n)
-            kind = n.op in ("placeholder", "call_function")
-            if kind and isinstance(value, torch.Tensor) and value.is_floating_point():
-                if value.ndim and len(value) == len(x):
-                    seen[n.name] = value.numpy().copy()  # in-place operators come after
+            if n.op in ("placeholder", "call_function") and _is_batch(value, len(x)):
+                seen[n.name] = value.numpy().copy()  # in-place operators come after
             return value
 
     with torch.no_grad():
         Watch(gm).run(x)
     return seen
+
+
+def _is_batch(value: Any, samples: int) -> bool:
+    floating = isinstance(value, torch.Tensor) and value.is_floating_point()
+    return floating and value.ndim > 0 and len(value) == samples
 
 
 def file_activations(path: Path, x: Values, scratch: Path, timeout_s: float) -> dict[int, Values]:
@@ -78,7 +81,7 @@ def file_activations(path: Path, x: Values, scratch: Path, timeout_s: float) -> 
 def correspond(
     gm: GraphModule, torch_values: Mapping[str, Values], file_values: Mapping[int, Values]
 ) -> dict[int, Match]:
-    """{tensor of the file: its torch node}; what only one side has (a pad, a fused sum) is left out.
+    """{tensor of the file: its torch node}; what only one side has (a pad) is left out.
 
     Of several nodes with the same values, the earliest is meant.
     """

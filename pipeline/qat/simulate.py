@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -72,11 +72,11 @@ def grids(network: Network) -> dict[int, Grid]:
 
 
 def simulate(
-    network: Network, layout: Mapping[str, Any], sources: Mapping[int, str]
+    network: Network, layout: Mapping[str, Any], where: Callable[[Operator], str] = lambda _: ""
 ) -> fx.GraphModule:
     """The graph: samples in torch's layout in, outputs in torch's order and layout out.
 
-    `layout` is an export's; `sources` says where in the torch model an operator comes from. Node
+    `layout` is an export's; `where` says what line of the torch model an operator comes from. Node
     `meta["tensors"]` names the tensors of the file that a node's value stands for.
 
     Raises:
@@ -91,7 +91,7 @@ def simulate(
     values[entry].meta["tensors"] = (entry,)
     for operator in network.operators:
         name = kernel_name(operator)
-        setattr(root, name, _kernel(Place(network, operator, found), sources))
+        setattr(root, name, _kernel(Place(network, operator, found), where))
         _call(graph, name, operator, network, values)
     leaves = []
     for number, entry_of in enumerate(layout["outputs"]):
@@ -114,7 +114,7 @@ def set_floating(model: nn.Module, floating: bool) -> None:
             module.floating = floating
 
 
-def _kernel(place: Place, sources: Mapping[int, str]) -> Kernel:
+def _kernel(place: Place, source: Callable[[Operator], str]) -> Kernel:
     operator = place.operator
     make, why = find(operator.name), "its int8 arithmetic is not simulated"
     try:
@@ -124,7 +124,7 @@ def _kernel(place: Place, sources: Mapping[int, str]) -> Kernel:
         why = str(error)
     raise Refused(
         f"operator {operator.name} cannot be trained in int8: {why}",
-        where=sources.get(operator.index) or place.network.tensors[operator.outputs[0]].name,
+        where=source(operator) or place.network.tensors[operator.outputs[0]].name,
         fix="replace it in the model, or quantize this model without a qat step",
     )
 

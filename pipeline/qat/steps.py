@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,18 +13,19 @@ import torch
 from torch import fx
 
 from pipeline.artifacts import Checkpoint, Exported, QatCheckpoint, Workdir, write_atomic
+from pipeline.convert.correspondence import correspond, file_activations, torch_activations
 from pipeline.convert.export import run as export
 from pipeline.convert.stage import ExportConfig
 from pipeline.errors import Refused
 from pipeline.progress import say
 from pipeline.prune.checkpoint import load, save_like
 from pipeline.qat.calibrate import calibrate
-from pipeline.qat.homes import Fit, settle, write_back
 from pipeline.qat.kernels.contraction import Contraction
-from pipeline.qat.network import Network, read
+from pipeline.qat.network import Network, Operator, read
 from pipeline.qat.part import Part
 from pipeline.qat.simulate import simulate
 from pipeline.qat.spec import quant_spec
+from pipeline.quantize.homes import Fit, settle, write_back
 from pipeline.quantize.trained import FILE as NETWORK
 from pipeline.quantize.trained import SPEC
 from pipeline.train.distill import distilled
@@ -41,6 +43,7 @@ class Simulation:
     network: Network
     model: fx.GraphModule
     graph: fx.GraphModule
+    layout: dict[str, Any]
     fits: dict[str, Fit]
 
     @property
@@ -73,8 +76,9 @@ def prepare(model: Checkpoint, data: Data, cfg: QatConfig, work: Workdir) -> Sim
     """A calibrated simulation of a checkpoint; weights without a home in torch are frozen."""
     exported = _exported(model, cfg, work)
     network, graph = read(exported.file("float.tflite")), load(model)
-    simulated = simulate(network, exported.meta["layout"], {})
-    made = Simulation(network, simulated, graph, {})
+    layout = exported.meta["layout"]
+    simulated = simulate(network, layout, partial(_source, model, exported, work))
+    made = Simulation(network, simulated, graph, layout, {})
     kernels = made.contractions
     fits = settle(graph, [kernel.weights.real()[0] for kernel in kernels.values()])
     for (name, kernel), found in zip(kernels.items(), fits, strict=True):
@@ -94,6 +98,17 @@ def _exported(model: Checkpoint, cfg: QatConfig, work: Workdir) -> Exported:
     part.out.mkdir(parents=True, exist_ok=True)
     part.scratch.mkdir(parents=True, exist_ok=True)
     return export(model, ExportConfig(timeout_s=cfg.timeout_s), part)
+
+
+def _source(model: Checkpoint, exported: Exported, work: Workdir, operator: Operator) -> str:
+    """`file:line` of the torch operation that an operator of the file computes; or nothing."""
+    layout, shape, graph = exported.meta["layout"], model.meta["input"], load(model)
+    x = np.random.default_rng(0).standard_normal((2, *shape), dtype=np.float32)
+    moved = np.ascontiguousarray(x.transpose(layout["input"]))
+    values = file_activations(exported.file("float.tflite"), moved, work.scratch / "probe", 600)
+    wanted = {i: values[i] for i in operator.outputs if i in values}
+    matches = correspond(graph, torch_activations(graph, torch.from_numpy(x)), wanted)
+    return next((match.source for match in matches.values()), "")
 
 
 def _keeper(made: Simulation, model: Checkpoint) -> Callable[[], None]:
@@ -129,7 +144,7 @@ def seal(
     frozen = [n for n in made.contractions if n not in made.fits]
     return work.seal(QatCheckpoint, {
         **checkpoint.meta,
-        "qat": {**figures, "validation_after": after, "not_trained": frozen},
+        "qat": {**figures, "validation_after": after, "not_trained": frozen, "layout": made.layout},
     })  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from pipeline.artifacts import Model, Quantized, Workdir
 from pipeline.config.base import Config
 from pipeline.data.source import Data
+from pipeline.quantize import refine  # noqa: F401 - its stages are declared with ours
 from pipeline.stage import stage
 
 Scheme = Literal["fp32", "fp16", "dynamic", "int8", "mixed"]

@@ -1,4 +1,4 @@
-"""Where a quantized file loses its accuracy: the error of each tensor, and what each layer added."""
+"""Where a quantized file loses accuracy: each tensor's error, and what each layer added."""
 
 from __future__ import annotations
 

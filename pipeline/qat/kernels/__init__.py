@@ -119,6 +119,7 @@ def find(name: str) -> Make | None:
     from pipeline.qat.kernels import (  # noqa: F401
         arithmetic,
         contraction,
+        hard_swish,
         movement,
         pointwise,
         pooling,

@@ -36,6 +36,7 @@ class Weights(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
         self.has_bias = bias is not None
+        self.pinned: Tensor | None = None
         bias = torch.zeros(len(weight)) if bias is None else bias
         largest = _largest(weight)
         largest = torch.where(largest > 0, largest, largest.max().clamp(min=1e-6))
@@ -49,12 +50,18 @@ class Weights(nn.Module):
         self.weight.requires_grad_(not weight)
         self.bias.requires_grad_(self.has_bias and not bias)
 
+    def pin(self, scales: Tensor) -> None:
+        """Keep these scales, bit for bit; the weights stand on their grid already."""
+        self.pinned = scales
+
     def real(self) -> tuple[Tensor, Tensor]:
         """Weights (out, ...) and biases (out,) in float."""
         return self.weight * _spread(self.unit, self.weight), self.bias * self.bias_unit
 
     def scales(self, input_scale: Tensor) -> Tensor:
         """The weights' steps, (out,) float32, as they go into the file."""
+        if self.pinned is not None:
+            return self.pinned
         weight, bias = (value.detach() for value in self.real())
         largest = _largest(weight)
         scales = torch.where(largest > 0, largest / HIGH, self.unit)

@@ -32,7 +32,6 @@ def _clamp(low: float, high: float) -> Callable[[Place], Function]:
 FUNCTIONS: dict[str, Callable[[Place], Function]] = {
     "LOGISTIC": lambda _: torch.sigmoid,
     "TANH": lambda _: torch.tanh,
-    "HARD_SWISH": lambda _: functional.hardswish,
     "ELU": lambda _: functional.elu,
     "GELU": _gelu,
     "SOFTMAX": _softmax,

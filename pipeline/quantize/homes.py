@@ -182,3 +182,36 @@ def _make_identity(home: Home, tensors: dict[str, Any]) -> None:
     for name, value in ((norm.gamma, 1.0), (norm.beta, 0.0), (home.bias, 0.0)):
         if name is not None:
             tensors[name].fill_(value)
+
+
+def on_grid(weight: Tensor, *, turned: bool = False) -> Tensor:
+    """The nearest weights that int8 holds: per output channel, symmetric, scale max|w| / 127."""
+    rows = (weight.transpose(0, 1) if turned else weight).detach().flatten(1)
+    scales = (rows.abs().amax(1, keepdim=True) / 127).clamp(min=1e-30)
+    steps = (rows / scales).round() * scales
+    if not turned:
+        return steps.reshape(weight.shape)
+    return steps.reshape(weight.transpose(0, 1).shape).transpose(0, 1)
+
+
+@torch.no_grad()
+def fold_norms(graph: fx.GraphModule) -> list[Home]:
+    """Move each batch norm behind a layer into its weights and bias; what is left is neutral."""
+    tensors, found = named_tensors(graph), homes(graph)
+    for home in found:
+        if home.norm is not None and not home.turned:
+            weight, bias = folded(home, tensors)
+            same = Fit(home, torch.arange(weight.shape[1]))
+            write_back(graph, same, weight.float(), bias.float())
+    return found
+
+
+@torch.no_grad()
+def shift_bias(home: Home, tensors: dict[str, Tensor], shift: Tensor) -> bool:
+    """Add to a layer's bias, (out,), where it has one (a neutral batch norm's counts)."""
+    if home.norm is not None:
+        sign = 1.0 if home.norm.beta else -1.0
+        tensors[home.norm.beta or home.norm.mean].add_(sign * shift)
+    elif home.bias is not None:
+        tensors[home.bias].add_(shift)
+    return home.takes_bias
