@@ -96,10 +96,14 @@ def _squeeze(ordered: Floats, gaps: Floats) -> Floats:
 
 
 def _mirrored(values: Floats) -> Floats:
-    """Correlation of the 1st and 2nd, 3rd and 4th ... pairs; 0 where it is negative."""
-    even = values.shape[-1] // 2 * 2
+    """Correlation of the 1st and 2nd, 3rd and 4th ... pairs; 0 where it is negative.
+
+    Taken around the sample's own mean, it is 1 / (pairs - 1) too small.
+    """
+    count = values.shape[-1]
+    even = count // 2 * 2
     off = values - values.mean(axis=-1, keepdims=True)
     both = np.mean(off[..., 0:even:2] * off[..., 1:even:2], axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = both / np.mean(off**2, axis=-1)
-    return np.maximum(0, np.where(np.isnan(share), 0, share))
+    return np.maximum(0, np.where(np.isnan(share), 0, share + 1 / (count - 1)))

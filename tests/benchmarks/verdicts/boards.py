@@ -129,7 +129,7 @@ def _slow(*args: object, **options: object) -> list[str]:
 
 
 def _session(files: Sequence[Path], machine: str, results: Path) -> Stored:
-    target = load("virtual-arm64", flags={"processes": 8}, host=machine)
+    target = load("virtual-arm64", flags={"processes": 4}, host=machine)
     with opened(target) as (board, settings):
         return bench_files(files, settings, board, results=results)
 
