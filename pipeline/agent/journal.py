@@ -82,7 +82,7 @@ class Journal:
                     return {}
                 time.sleep(PAUSE_S)
                 continue
-            self._old = self._noted()
+            self._old = self.noted()
             restored = self.restore()
             self.close()
             return restored
@@ -94,7 +94,7 @@ class Journal:
             os.close(self._lock)
             self._lock = None
 
-    def _noted(self) -> dict[str, str]:
+    def noted(self) -> dict[str, str]:
         """The old values on disk, of this boot; a file that is no journal is put aside."""
         try:
             with open(self._path, encoding="utf-8") as stream:
@@ -197,9 +197,10 @@ def _sync_folder(folder: str) -> None:
 
 
 def main() -> int:
-    """Restore what was left, and print it as one line of JSON (for `secateur doctor`)."""
-    folder = sys.argv[1] if len(sys.argv) > 1 else None
-    print(json.dumps(Journal(state_folder(folder), "").recover(WAIT_S)))
+    """Print what was `restored`, and what is still `left`, as JSON (for `secateur doctor`)."""
+    journal = Journal(state_folder(sys.argv[1] if len(sys.argv) > 1 else None), "")
+    restored = journal.recover(WAIT_S)
+    print(json.dumps({"restored": restored, "left": journal.noted()}))
     return 0
 
 

@@ -17,6 +17,7 @@ def command(target: str, host: str | None, json_: bool) -> int:
     """What TARGET's board lacks, and the fix.
 
     Connection, Python and libc, runtime, our folder, space, clock, heat, sensors, privileges.
+    Settings that a killed measurement left changed are restored.
     Exit code 3 or 4 when nothing can be measured as it is.
 
     \b

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.agent.journal import Journal, state_folder
 from pipeline.board.doctor.examine import examine, findings
 from pipeline.board.doctor.finding import Finding
 from pipeline.board.doctor.gather import gather
+from pipeline.board.doctor.left import finding
 from pipeline.board.interpreter import Interpreter
 from pipeline.board.shell import Shell
 from pipeline.config.target import load
@@ -132,3 +134,23 @@ def test_this_machine_can_measure() -> None:
     states = {one.check: one.state for one in examine(load("local", flags={}))}
     assert states["connection"] == states["folder"] == "ok"
     assert "privileges" in states
+
+
+def test_what_a_killed_measurement_left_is_restored_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    setting = tmp_path / "scaling_governor"
+    setting.write_text("ondemand\n")
+    journal = Journal(state_folder(None), "")
+    journal.change(str(setting), "performance")
+    journal.close()
+    (found,) = [one for one in examine(load("local", flags={})) if one.check == "settings"]
+    assert "restored" in found.said and f"{setting} (was ondemand)" in found.said
+    assert setting.read_text() == "ondemand\n"
+
+
+def test_what_cannot_be_restored_is_told_with_the_command() -> None:
+    found = finding({"restored": {}, "left": {"/sys/g": "ondemand\n"}})
+    assert found.state == "warn"
+    assert found.fix == "as root on the board: echo ondemand > /sys/g"

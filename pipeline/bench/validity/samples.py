@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,16 +15,40 @@ from pipeline.bench.validity import limits
 from pipeline.bench.validity.evidence import Evidence, Process, caution, median_of
 
 LONGEST_RUN = 400
+ALIKE = 0.9
 MS = 1e6
 
 
 def frozen(evidence: Evidence) -> Iterator[Caution]:
-    """All samples of a process are equal."""
+    """So many equal samples in a row that it is no chance."""
+    chance = equal_chance([p.samples for p in evidence.processes])
     for process in evidence.processes:
-        samples = process.samples
-        if len(samples) >= limits.FROZEN_SAMPLES and min(samples) == max(samples):
-            said = f"all {len(samples)} samples are {samples[0]} ns"
+        run, count = longest_run(process.samples), len(process.samples)
+        whole = run == count >= limits.FROZEN_SAMPLES
+        if whole or (not evidence.settings.emulated and run > _possible(chance, count)):
+            said = f"{run} of {count} samples in a row are the same"
             yield caution(SessionWarning.FROZEN_CLOCK, Level.INVALID, said, process)
+            return
+
+
+def longest_run(samples: Sequence[int]) -> int:
+    """Length of the longest stretch of equal samples."""
+    return max(sum(1 for _ in group) for _, group in itertools.groupby(samples))
+
+
+def _possible(chance: float, count: int) -> float:
+    """A longer run of equal samples among `count` is none of chance's; doubled, as neighbours are
+    not independent."""
+    if chance >= ALIKE:
+        return math.inf
+    return 1 + 2 * math.log(count / limits.CHANCE) / -math.log(chance)
+
+
+def equal_chance(processes: Sequence[Sequence[int]]) -> float:
+    """How often two samples of one process are equal; not below what so few of them could tell."""
+    equal = sum(n * (n - 1) // 2 for p in processes for n in Counter(p).values())
+    pairs = sum(len(p) * (len(p) - 1) // 2 for p in processes)
+    return min(1.0, (equal + 3) / pairs) if pairs else 1.0
 
 
 def coarse(evidence: Evidence) -> Iterator[Caution]:
@@ -114,13 +139,8 @@ def run_length(processes: Sequence[Sequence[int]]) -> int | None:
     Two runs of L independent samples are equal with probability p**L, and there are fewer than N**2
     pairs; L is doubled, as neighbours are not independent. None where samples hardly differ.
     """
-    total = sum(len(p) for p in processes)
-    equal = sum(n * (n - 1) // 2 for p in processes for n in Counter(p).values())
-    pairs = sum(len(p) * (len(p) - 1) // 2 for p in processes)
-    if total < 2 or not pairs:
-        return None
-    chance = min(1.0, (equal + 3) / pairs)
-    if chance >= 0.9:
+    total, chance = sum(len(p) for p in processes), equal_chance(processes)
+    if total < 2 or chance >= ALIKE:
         return None
     length = 2 * math.ceil(math.log(total**2 / limits.CHANCE) / -math.log(chance))
     return max(length, 4) if length <= LONGEST_RUN else None

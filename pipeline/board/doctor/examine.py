@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pipeline.board.doctor.finding import Finding
 from pipeline.board.doctor.folder import folder
 from pipeline.board.doctor.gather import gather
+from pipeline.board.doctor.left import settings
 from pipeline.board.doctor.machine import machine
 from pipeline.board.facts import Texts, parse
 from pipeline.board.interpreter import Interpreter, interpreters, recent
@@ -20,7 +21,9 @@ LEASES = "/tmp"  # noqa: S108 (where the agent's lease is)
 
 
 def examine(target: Target) -> list[Finding]:
-    """Look at a target's board; nothing on it is changed but that our folder is made.
+    """Look at a target's board, and restore what a killed measurement left.
+
+    Nothing else on it is changed but that our folder is made.
 
     Raises UsageError: no such host, or none given.
     """
@@ -30,9 +33,11 @@ def examine(target: Target) -> list[Finding]:
             shell = Shell(transport, name)
             texts = gather(shell, target.root)
             pythons = interpreters(shell)
+            left = settings(shell, pythons)
     except (BoardUnreachable, Refused) as problem:
         return [Finding("connection", "fail", _line(problem), problem.fix, problem.exit_code)]
-    return findings(texts, pythons, target.file.runtimes, name=name)
+    found = findings(texts, pythons, target.file.runtimes, name=name)
+    return found if left is None else [*found, left]
 
 
 def findings(

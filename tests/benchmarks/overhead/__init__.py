@@ -1,0 +1,1 @@
+"""What the agent adds to an inference: nothing that could be seen."""
