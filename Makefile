@@ -15,7 +15,7 @@ flags    = $(call given,host,$(HOST_IS)) $(call given,runtime,$(RUNTIME)) \
            $(call given,threads,$(THREADS)) $(call given,affinity,$(AFFINITY)) \
            $(if $(filter 1,$(PUBLISH)),--publish)
 
-.PHONY: help demo compare test test-all check benchmark-prune benchmark-verdicts clean $(BOARDS)
+.PHONY: help demo compare test test-all check benchmark-prune benchmark-verdicts benchmark-validity benchmark-overhead clean $(BOARDS)
 
 help:  ## this page
 	@echo "Secateur: cut a PyTorch model until it fits the board, and prove it on the board."
@@ -53,6 +53,12 @@ benchmark-prune: $(STAMP)  ## half the channels of 200 networks, beside torch-pr
 
 benchmark-verdicts: $(STAMP)  ## error rates of verdicts, beside other tools' rules; SIMULATED=1: no boards
 	@.venv/bin/python -P -m tests.benchmarks.verdicts $(if $(filter 1,$(SIMULATED)),--simulated)
+
+benchmark-validity: $(STAMP)  ## how small a corruption of a session is found, and false alarms
+	@.venv/bin/python -P -m tests.benchmarks.validity $(KINDS)
+
+benchmark-overhead: $(STAMP)  ## the agent beside a bare loop and litert-benchmark, in instructions
+	@.venv/bin/python -P -m tests.benchmarks.overhead
 
 clean:  ## delete .venv and build/ (measurements in results/ stay)
 	rm -rf .venv build

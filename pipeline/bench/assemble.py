@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -41,13 +41,16 @@ class Session:
     sample: TestSample | None
 
 
-def to_record(done: Session) -> Record:
-    """The record, with every comparison against the first arm and every warning."""
+def to_record(done: Session, *, models: Mapping[str, Model] | None = None) -> Record:
+    """The record, with every comparison against the first arm and every finding.
+
+    `models` tells what is known of the arms' files; without it they are read.
+    """
     settings, events = done.settings, done.events
     done = replace(done, events=settle(events))
     board = machine(events, settings.target, settings.runtime)
     before, after = (conditions(texts_of(events, when)) for when in ("before", "after"))
-    cautions = judge(evidence(done))
+    cautions = judge(evidence(done, models))
     return Record(
         id=session_id(done.started, done.recipe, settings.target, events),
         started=f"{done.started:%Y-%m-%d %H:%M:%S} UTC",
@@ -107,13 +110,13 @@ def _failures(done: Session) -> Iterator[Failure]:
             yield Failure.model_validate(known)
 
 
-def evidence(done: Session) -> Evidence:
+def evidence(done: Session, models: Mapping[str, Model] | None = None) -> Evidence:
     """What the validity rules look at."""
     texts = texts_of(done.events, "before")
     return Evidence(
         settings=done.settings,
         events=[*done.events, *(e for e in done.outputs if e["event"] == "failed")],
-        models={arm.name: _model(arm) for arm in done.arms},
+        models=models or {arm.name: _model(arm) for arm in done.arms},
         cpus=machine(done.events, done.settings.target, done.settings.runtime).cpus,
         cpu=cpu(texts.get("/proc/cpuinfo", ""), done.settings.isa),
     )

@@ -16,6 +16,8 @@ TICK_NS = 10_000_000
 ALARM = re.compile(r"/sys/class/hwmon/(hwmon\d+)/in0_lcrit_alarm")
 COOLER = re.compile(r"/sys/class/thermal/(cooling_device\d+)/cur_state")
 THROTTLES = re.compile(r"/sys/devices/system/cpu/cpu\d+/thermal_throttle/package_throttle_count")
+FIXED = ("/proc/cpuinfo", "/etc/os-release")
+"""What never moves, and is long."""
 HOLDS_CLOCK = re.compile(r"cpufreq|processor", re.IGNORECASE)
 
 
@@ -76,7 +78,7 @@ def moments(events: Iterable[Mapping[str, Any]]) -> list[Moment]:
 
 def moment(texts: Texts, event: Mapping[str, Any]) -> Moment:
     """One look. Without `clocks` (an older agent) there are the two that `facts` always told."""
-    known = facts.parse(texts)
+    known = facts.parse({path: text for path, text in texts.items() if path not in FIXED})
     cpu = _cpu_ticks(texts.get("/proc/stat", ""))
     vm = _counters(texts.get("/proc/vmstat", ""))
     swapped = [vm[name] for name in ("pswpin", "pswpout") if name in vm]

@@ -47,9 +47,10 @@ MEASURED_BROKEN = 0.1
 chain's seven runs."""
 TICKS = 2
 """Of 10 ms, by which time_in_state may be off in a window: one at each end."""
-STATE_SUM = 0.05
+STATE_SUM = 0.02
 """time_in_state must account for the time that passed."""
-STATE_TICKS = 10
+STATE_TICKS = 5
+"""And by so many ticks, where little time passed."""
 CAP = 0.02
 """A clock limit below what the hardware can."""
 
@@ -68,6 +69,8 @@ PREEMPTIONS = 0.5
 TAIL_PREEMPTIONS = 0.1
 SWITCHES_PER_S = 100.0
 """A quiet kernel makes a few; competing with one other program, it is the scheduler's slices."""
+SWITCHES_LEAST = 10
+"""Fewer in a window tell no rate."""
 SWAP_KIB = 256
 """Idle pages trickle out at any time; a megabyte a session is pressure."""
 SWAP_BROKEN_KIB = 16 * 1024

@@ -74,8 +74,9 @@ def stolen(evidence: Evidence) -> Iterator[Caution]:
 
 @dataclass(frozen=True)
 class _Interruptions:
-    """Involuntary switches an inference and a second, and the share of time without a CPU."""
+    """Involuntary switches, all, an inference and a second; the share of time without a CPU."""
 
+    count: int
     each: float
     per_s: float
     off_cpu: float | None
@@ -94,7 +95,8 @@ def preempted(evidence: Evidence) -> Iterator[Caution]:
             said += f", without a CPU {seen.off_cpu:.0%} of the time"
         yield caution(SessionWarning.PREEMPTED, level, said, process)
         return
-    seen, often = max(found, key=lambda item: item[0].per_s, default=(None, None))
+    many = [(s, p) for s, p in found if s.count >= limits.SWITCHES_LEAST]
+    seen, often = max(many, key=lambda item: item[0].per_s, default=(None, None))
     if seen is not None and often is not None and seen.per_s > limits.SWITCHES_PER_S:
         said = f"{seen.per_s:.0f} involuntary switches a second"
         yield caution(SessionWarning.SWITCHES, Level.CAUTION, said, often)
@@ -108,7 +110,7 @@ def _interruptions(evidence: Evidence, process: Process) -> _Interruptions | Non
     cpu = process.usage("thread_cpu_ns") or process.usage("cpu_ns")
     alone = evidence.burst and evidence.settings.threads == 1 and cpu is not None
     off = max(0.0, 1 - (cpu or 0) / span) if alone else None
-    return _Interruptions(switches / len(process.samples), switches / span * 1e9, off)
+    return _Interruptions(switches, switches / len(process.samples), switches / span * 1e9, off)
 
 
 def _level(evidence: Evidence, seen: _Interruptions, process: Process) -> Level | None:

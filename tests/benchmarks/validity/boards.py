@@ -25,6 +25,7 @@ class Kind:
     firmware: bool = False
     thermometer: bool = True
     virtual: bool = False
+    meter: str = ""
 
     def cpuinfo(self) -> str:
         """Text of /proc/cpuinfo."""
@@ -34,11 +35,12 @@ class Kind:
 
 KINDS = (
     Kind("pi5", 4, "0xd0b", "fp asimd asimdhp asimddp", (1_500_000, 2_400_000), 8_245_096,
-         firmware=True),
+         firmware=True, meter="hwmon"),
     Kind("pi4", 4, "0xd08", "fp asimd crc32", (600_000, 1_500_000, 1_800_000), 3_885_396,
          firmware=True),
     Kind("zero2w", 4, "0xd03", "fp asimd crc32", (600_000, 1_000_000), 427_000, firmware=True),
     Kind("rk3588", 8, "0xd0b", "fp asimd asimdhp asimddp", (408_000, 1_200_000, 2_400_000),
          16_000_000),
-    Kind("vm", 2, "", "fpu sse2 avx2 fma", (), 24_684_096, virtual=True, thermometer=False),
+    Kind("vm", 2, "", "fpu sse2 avx2 fma", (), 24_684_096, virtual=True, thermometer=False,
+         meter="rapl"),
 )  # fmt: skip

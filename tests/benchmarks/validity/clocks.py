@@ -6,7 +6,15 @@ import random
 
 from tests.benchmarks.validity.corruptions import corruption, cpufreq, firmware, thermometer
 from tests.benchmarks.validity.edits import (
-    STATES, add_number, between, later, move_ticks, set_word, slow_down, some, stretch,
+    STATES,
+    add_number,
+    between,
+    later,
+    move_ticks,
+    set_word,
+    slow_down,
+    some,
+    stretch,
 )  # fmt: skip
 from tests.benchmarks.validity.session import COOLER, HWMON, POLICY, ZONE, Made
 

@@ -20,13 +20,14 @@ from pipeline.board.cpu import cpu
 from pipeline.convert.audit import Port
 from pipeline.convert.macs import Macs
 from tests.benchmarks.validity.boards import KINDS, Kind
+from tests.benchmarks.validity.power import energy_part
 
 TICK_NS = 10_000_000
 POLICY = "/sys/devices/system/cpu/cpufreq/policy0"
 ZONE = "/sys/class/thermal/thermal_zone0"
 COOLER = "/sys/class/thermal/cooling_device0"
 HWMON = "/sys/class/hwmon/hwmon1"
-PROCESSES, MOST = 10, 1500
+PROCESSES, MOST = 10, 400
 LOOK_NS = 500_000_000
 Event = dict[str, Any]
 
@@ -74,6 +75,10 @@ def clean(seed: int, *, regime: str = "burst", kind: Kind | None = None) -> Made
     return _Board(chance, kind, settings, models).run()
 
 
+def _hex(chance: random.Random) -> str:
+    return f"{chance.randrange(2**60):016x}"
+
+
 class _Board:
     """Time and counters of one synthetic board."""
 
@@ -116,6 +121,8 @@ class _Board:
             self._process(index, list(self.made.models)[arm])
         self._look("conditions", index=len(self.made.order))
         self._look("facts", when="after")
+        if self.kind.meter:
+            self.made.events += energy_part(self.chance, self.t_ns, self.kind.meter)
         self._emit({"event": "done"})
         return self.made
 
@@ -241,8 +248,7 @@ class _Board:
             },
             "memory_kib": {"peak": round(50_000 * chance.uniform(0.99, 1.01))},
             "outputs": [
-                {"input": f"{chance.randrange(2**60):016x}", "sha256": f"{chance.randrange(2**60):016x}",
-                 "rich": True} for _ in range(10)
+                {"input": _hex(chance), "sha256": _hex(chance), "rich": True} for _ in range(10)
             ],
             "known_ns": fresh[:5], "fresh_ns": fresh[5:],
             "model_sha256": self.made.models[arm].digest,
