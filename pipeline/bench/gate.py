@@ -24,6 +24,10 @@ METRICS = {
     "accuracy": "accuracy",
     "energy": "energy_net",
 }
+KINDS: dict[str, tuple[Unit, ...]] = {
+    "memory": ("bytes",), "size": ("bytes",), "accuracy": ("fraction",), "energy": ("mJ",),
+}  # fmt: skip
+"""What an absolute bound can be in; the others are times, or counts in their place."""
 UNITS: dict[str, tuple[Unit, float]] = {
     "ns": ("ns", 1), "us": ("ns", 1e3), "µs": ("ns", 1e3), "ms": ("ns", 1e6), "s": ("ns", 1e9),
     "B": ("bytes", 1), "KiB": ("bytes", 1024), "MiB": ("bytes", 1024**2),
@@ -76,6 +80,10 @@ def parse(text: str) -> Gate:
     if sign:
         raise _refused(text, "an absolute bound has no sign", _HELP)
     kind, factor = UNITS[unit]
+    kinds = KINDS.get(metric, ("ns", "instructions"))
+    if kind not in kinds:
+        fitting = [name for name, (other, _) in UNITS.items() if other in kinds]
+        raise _refused(text, f"{metric} is not in {unit}", f"one of {', '.join(fitting)}")
     return Gate(text, metric, op == ">", value * factor, kind)
 
 

@@ -17,11 +17,15 @@ ACROSS = ("memory", "size", "accuracy")
 
 
 class Outcome(StrEnum):
-    """The whole interval within the bound, the whole interval beyond it, or neither."""
+    """The whole interval within the bound, the whole interval beyond it, or neither.
+
+    UNMEASURED: the session has no such figure, or not in the bound's unit. It never passes.
+    """
 
     HELD = "HELD"
     BROKEN = "BROKEN"
     UNDECIDED = "UNDECIDED"
+    UNMEASURED = "UNMEASURED"
 
 
 @dataclass(frozen=True)
@@ -31,18 +35,19 @@ class Finding:
     gate: str
     arm: str
     outcome: Outcome
-    value: float
+    value: float | None
     interval: Interval | None
     unit: str | None
 
     def __str__(self) -> str:
+        said = f"{self.gate} is {self.outcome.value} for {self.arm}"
+        if self.value is None:
+            return said
         seen = _shown(self.value, self.unit)
         if self.interval is None:
-            seen += ", without an interval"
-        else:
-            low, high = (_shown(end, self.unit) for end in self.interval)
-            seen += f" [{low}, {high}]"
-        return f"{self.gate} is {self.outcome.value} for {self.arm}: {seen}"
+            return f"{said}: {seen}, without an interval"
+        low, high = (_shown(end, self.unit) for end in self.interval)
+        return f"{said}: {seen} [{low}, {high}]"
 
 
 def _shown(value: float, unit: str | None) -> str:
@@ -53,14 +58,12 @@ def check_record(gates: Sequence[Gate], record: Record) -> list[Finding]:
     """Every gate on every arm but the baseline; on a lone arm where the bound is absolute.
 
     Raises:
-        UsageError: a gate on what this session did not measure, or in another unit.
+        UsageError: see `require_baseline`.
     """
     baseline, *others = (arm.name for arm in record.arms)
+    require_baseline(gates, len(record.arms))
     found = []
     for gate in gates:
-        if gate.unit is None and not others:
-            what = f"'{gate.text}' is a bound against a baseline, and there is one arm only"
-            raise UsageError(what, where=record.id, fix="measure two, or give an absolute bound")
         for arm in others or [baseline]:
             rows = row_of(record.rows, gate, baseline), row_of(record.rows, gate, arm)
             finding = check(gate, arm, rows, record.comparison(arm))
@@ -70,17 +73,27 @@ def check_record(gates: Sequence[Gate], record: Record) -> list[Finding]:
     return found
 
 
+def require_baseline(gates: Sequence[Gate], arms: int) -> None:
+    """Raise UsageError for a change that is bounded where there is nothing to change from."""
+    for gate in gates:
+        if gate.unit is None and arms < 2:
+            what = "is a bound against a baseline, and there is one arm only"
+            fix = "measure two, or give an absolute bound"
+            raise UsageError(what, where=f"--fail-on '{gate.text}'", fix=fix)
+
+
 def _withheld(finding: Finding) -> Finding:
     """What an invalid session measured holds no bound and breaks none."""
-    return replace(finding, outcome=Outcome.UNDECIDED)
+    known = finding.outcome is not Outcome.UNMEASURED
+    return replace(finding, outcome=Outcome.UNDECIDED) if known else finding
 
 
 def check_across(gates: Sequence[Gate], first: Record, second: Record) -> list[Finding]:
     """Every gate on the second session's arms: absolute, or against the first session's arms.
 
     Raises:
-        UsageError: see `check_record`; or a change in a time or an energy, which two sessions
-            cannot tell from a change of temperature, clock or neighbours.
+        UsageError: a change in a time or an energy, which two sessions cannot tell from a change
+            of temperature, clock or neighbours.
     """
     found = []
     for gate in gates:
@@ -97,25 +110,25 @@ def check_across(gates: Sequence[Gate], first: Record, second: Record) -> list[F
 def check(
     gate: Gate, arm: str, rows: tuple[Row | None, Row | None], comparison: Comparison | None
 ) -> Finding:
-    """One gate on one arm, by its row and the baseline's.
-
-    Raises:
-        UsageError: see `check_record`.
-    """
-    first, second = rows
-    if second is None or (gate.unit is None and first is None):
-        fix = "leave this bound out, or measure it"
-        raise UsageError(
-            f"{gate.metric} was not measured", where=f"--fail-on '{gate.text}'", fix=fix
-        )
-    if gate.unit is not None:
-        value, interval = _absolute(gate, second)
-    elif gate.row == "latency_p50" and comparison is not None:
-        value, interval = _share(comparison.ratio, comparison.interval)
-    else:
-        assert first is not None
-        value, interval = _change(first, second)
+    """One gate on one arm, by its row and the baseline's."""
+    found = _figures(gate, rows, comparison)
+    if found is None:
+        return Finding(gate.text, arm, Outcome.UNMEASURED, None, None, gate.unit)
+    value, interval = found
     return Finding(gate.text, arm, outcome(gate, interval), value, interval, gate.unit)
+
+
+def _figures(
+    gate: Gate, rows: tuple[Row | None, Row | None], comparison: Comparison | None
+) -> tuple[float, Interval | None] | None:
+    first, second = rows
+    if second is None:
+        return None
+    if gate.unit is not None:
+        return _absolute(gate, second)
+    if gate.metric == "latency" and comparison is not None:
+        return _share(comparison.ratio, comparison.interval)
+    return None if first is None else _change(first, second)
 
 
 def outcome(gate: Gate, interval: Interval | None) -> Outcome:
@@ -138,7 +151,8 @@ def enforce(findings: Sequence[Finding], *, undecided_fails: bool) -> None:
 
 def failure(findings: Sequence[Finding], *, undecided_fails: bool) -> GateFailed | None:
     """The error that `enforce` would raise."""
-    failing = {Outcome.BROKEN, Outcome.UNDECIDED} if undecided_fails else {Outcome.BROKEN}
+    failing = {Outcome.BROKEN, Outcome.UNMEASURED}
+    failing |= {Outcome.UNDECIDED} if undecided_fails else set()
     failed = [str(finding) for finding in findings if finding.outcome in failing]
     return GateFailed("\n  ".join(failed)) if failed else None
 
@@ -148,14 +162,11 @@ def row_of(rows: Sequence[Row], gate: Gate, arm: str) -> Row | None:
     return next((row for row in rows if (row.name, row.arm) == (gate.row, arm)), None)
 
 
-def _absolute(gate: Gate, row: Row) -> tuple[float, Interval | None]:
-    in_bytes = gate.unit == "bytes" and row.unit in ("KiB", "bytes")
-    if row.unit != gate.unit and not in_bytes:
-        fix = f"give a bound in {row.unit}, or one against the baseline such as {gate.metric}>+3%"
-        raise UsageError(
-            f"{gate.metric} is in {row.unit}", where=f"--fail-on '{gate.text}'", fix=fix
-        )
-    factor = 1024 if row.unit == "KiB" else 1
+def _absolute(gate: Gate, row: Row) -> tuple[float, Interval | None] | None:
+    """None where the figure has another unit: an emulated session has instructions, no times."""
+    factor = 1024 if (row.unit, gate.unit) == ("KiB", "bytes") else 1
+    if row.unit != gate.unit and factor == 1:
+        return None
     interval = _interval(row)
     ends = None if interval is None else (interval[0] * factor, interval[1] * factor)
     return row.value * factor, ends

@@ -53,11 +53,12 @@ def command(
       secateur bench old.tflite new.tflite --fail-on 'latency>+3%'
     """
     from pipeline.bench.files import bench_files
-    from pipeline.bench.gate_check import check_record, enforce
+    from pipeline.bench.gate_check import check_record, enforce, require_baseline
     from pipeline.bench.table import print_table
     from pipeline.config.target import load
     from pipeline.onboard import opened
 
+    require_baseline(fail_on, len(files))
     found = load(target, flags=split_affinity(flags), host=host)
     with opened(found) as (board, settings):
         stored = bench_files(files, settings, board, results=results)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import as_json, emit, gates, show_gates
+from pipeline.errors import UsageError
+
+SAMPLED = ("latency", "p90", "p99")
 
 if TYPE_CHECKING:
     from pipeline.bench.gate import Gate
@@ -56,6 +59,11 @@ def _findings(judged: Judged, fail_on: list[Gate]) -> list[Finding]:
     from pipeline.bench.gate_check import check, row_of
     from pipeline.bench.judged import BASELINE, CANDIDATE
 
+    for gate in fail_on:
+        if gate.metric not in SAMPLED:
+            fix = f"bound one of {', '.join(SAMPLED)}"
+            what = f"samples tell nothing of {gate.metric}"
+            raise UsageError(what, where=f"--fail-on '{gate.text}'", fix=fix)
     return [
         check(
             gate,
