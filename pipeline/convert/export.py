@@ -1,69 +1,100 @@
-"""Checkpoint to ONNX, SavedModel and float TFLite, with the layout found by comparison."""
+"""Checkpoint to ONNX, SavedModel and float TFLite, compared with the original by its answers."""
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.fx import GraphModule
 
 from pipeline.artifacts import Exported, Model, Workdir
 from pipeline.convert import onnx_file, worker
-from pipeline.convert.layout import input_permutation, match_outputs
-from pipeline.convert.prepare import prepare
+from pipeline.convert.layout import sqnr_db
+from pipeline.errors import Refused
 from pipeline.prune.checkpoint import load
 
 if TYPE_CHECKING:
     from pipeline.convert.stage import ExportConfig
 
 PROBES = 4
+MIN_PARITY_DB = 60.0  # float rounding leaves 90 and more; a mistake leaves 40 and less
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is converted: the ONNX model, the user's line of its nodes, and a probe's answers.
+
+    probe: (PROBES, *input) in the model's own layout; reference: its outputs in order.
+    """
+
+    onnx: bytes
+    lines: dict[str, str]
+    probe: NDArray[np.float32]
+    reference: list[NDArray[Any]]
 
 
 def run(model: Model, cfg: ExportConfig, work: Workdir) -> Exported:
     """Export a checkpoint; what a killed run left in the scratch folder is made anew.
 
     Raises:
-        Refused: the network cannot be prepared or converted, or the converted one disagrees.
+        Refused: an operator cannot be converted, or the converted network answers differently.
     """
+    source = from_torch(model)
+    made, found = convert(source, cfg.timeout_s, work.scratch)
+    with np.load(made / "probe.npz") as answers:
+        require_parity(source.reference, dict(answers), found["layout"])
+    (made / "probe.npz").unlink()
+    shutil.copytree(made, work.out, dirs_exist_ok=True)
+    shutil.rmtree(made)
+    meta = {"checkpoint": model.digest, "folded": found["folded"], "layout": found["layout"]}
+    return work.seal(Exported, meta)
+
+
+def from_torch(model: Model) -> Source:
+    """A torch checkpoint's graph as ONNX, with its own answers."""
     shape = tuple(model.meta["input"])
     probe = np.random.default_rng(0).standard_normal((PROBES, *shape), dtype=np.float32)
     gm = load(model)
     reference = [value.numpy() for value in onnx_file.run(gm, torch.from_numpy(probe))]
-    prepared = prepare(gm, shape)
-    made = _convert(gm, probe, len(reference), cfg.timeout_s, work.scratch)
-    with np.load(made / "probe.npz") as answers:
-        matches = match_outputs(reference, dict(answers))
-    (made / "probe.npz").unlink()
-    shutil.copytree(made, work.out, dirs_exist_ok=True)
-    shutil.rmtree(made)
-    return work.seal(Exported, {
-        "checkpoint": model.digest,
-        "prepared": prepared,
-        "layout": {
-            "input": input_permutation(len(shape) + 1),
-            "outputs": [{"name": name, "to_torch": order} for name, order in matches],
-        },
-    })  # fmt: skip
+    data, lines = onnx_file.to_onnx(gm, shape, len(reference))
+    return Source(data, lines, probe, reference)
 
 
-def _convert(
-    gm: GraphModule, probe: NDArray[Any], outputs: int, timeout_s: float, scratch: Path
-) -> Path:
-    """Folder with model.onnx, saved_model/, float.tflite and its answer to the probe."""
+def convert(source: Source, timeout_s: float, scratch: Path) -> tuple[Path, dict[str, Any]]:
+    """Folder with model.onnx, saved_model/, float.tflite and its answers; what the child says."""
     folder = scratch / "export"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(onnx_file.to_onnx(gm, probe.shape[1:], outputs))
-    probe_path = scratch / "probe.npy"
-    np.save(probe_path, probe.transpose(input_permutation(probe.ndim)))
+    (folder / "model.onnx").write_bytes(source.onnx)
+    probe = scratch / "probe.npy"
+    np.save(probe, source.probe)
     spec = {
-        "onnx": str(folder / "model.onnx"), "input": onnx_file.INPUT,
-        "probe": str(probe_path), "out": str(folder),
+        "onnx": str(folder / "model.onnx"), "shape": [1, *source.probe.shape[1:]],
+        "sources": source.lines, "probe": str(probe), "out": str(folder),
     }  # fmt: skip
-    log = scratch / "onnx2tf.log"
-    worker.call("pipeline.convert.children.savedmodel", spec, log=log, timeout_s=timeout_s)
-    return folder
+    log = scratch / "tensorflow.log"
+    module = "pipeline.convert.children.savedmodel"
+    return folder, worker.call(module, spec, log=log, timeout_s=timeout_s)
+
+
+def require_parity(
+    reference: list[NDArray[Any]], answers: dict[str, NDArray[Any]], layout: dict[str, Any]
+) -> None:
+    """Compare each output with the original's.
+
+    Raises:
+        Refused: one of them differs by more than rounding.
+    """
+    for index, (want, entry) in enumerate(zip(reference, layout["outputs"], strict=True)):
+        got = answers[entry["name"]].transpose(entry["to_torch"])
+        quality_db = sqnr_db(want, got) if got.shape == want.shape else -np.inf
+        if quality_db < MIN_PARITY_DB:
+            raise Refused(
+                f"output {index} of the converted network differs from the original's"
+                f" ({quality_db:.0f} dB, {MIN_PARITY_DB:.0f} needed)", where="export",
+                fix="see whether the model is deterministic; else report this model",
+            )  # fmt: skip

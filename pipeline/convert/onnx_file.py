@@ -10,10 +10,11 @@ import torch
 from torch.fx import GraphModule
 
 from pipeline.errors import Refused
-from pipeline.models.graph import quiet
+from pipeline.models.graph import quiet, user_line
 
 OPSET = 20  # the first with a native Gelu; below it becomes Erf, which TFLite lacks
 INPUT = "input"
+TRACE = "pkg.torch.onnx.stack_trace"
 
 
 def output_names(count: int) -> list[str]:
@@ -21,8 +22,10 @@ def output_names(count: int) -> list[str]:
     return [f"output_{index}" for index in range(count)]
 
 
-def to_onnx(gm: GraphModule, input_shape: Sequence[int], outputs: int) -> bytes:
-    """Export `gm` with a static batch of one as a self-contained model.
+def to_onnx(
+    gm: GraphModule, input_shape: Sequence[int], outputs: int
+) -> tuple[bytes, dict[str, str]]:
+    """`gm` with a static batch of one as a self-contained model, and {node: the user's line}.
 
     Raises:
         Refused: an operator of the model has no ONNX form.
@@ -34,10 +37,18 @@ def to_onnx(gm: GraphModule, input_shape: Sequence[int], outputs: int) -> bytes:
                 verbose=False, input_names=[INPUT], output_names=output_names(outputs),
             )  # fmt: skip
     except torch.onnx.OnnxExporterError as error:
-        what = f"cannot be exported to ONNX: {_reason(error)}"
+        what = f"cannot be exported to ONNX: {_reason(error, gm)}"
         raise Refused(what, fix="replace that operator in the model") from error
     assert program is not None  # the type of the older exporter's path
-    return without_traces(program.model_proto)
+    model = program.model_proto
+    sources = {node.name: line for node in model.graph.node if (line := _source(node))}
+    return without_traces(model), sources
+
+
+def _source(node: onnx.NodeProto) -> str:
+    """The user's line that torch notes at a node."""
+    traces = [entry.value for entry in node.metadata_props if entry.key == TRACE]
+    return user_line(traces[0]) if traces else ""
 
 
 def without_traces(model: onnx.ModelProto) -> bytes:
@@ -52,12 +63,20 @@ def without_traces(model: onnx.ModelProto) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _reason(error: BaseException) -> str:
-    """The innermost cause in one line; the exporter's own text is a page of instructions."""
+def _reason(error: BaseException, gm: GraphModule) -> str:
+    """The innermost cause in one line, with the user's line of the operator that it names.
+
+    The exporter's own text is a page of instructions.
+    """
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0][:200] if lines else type(error).__name__
+    text = lines[0][:200] if lines else type(error).__name__
+    for node in gm.graph.nodes:
+        place = user_line(node.meta.get("stack_trace") or "")
+        if place and node.op == "call_function" and str(node.target) in str(error):
+            return f"{text} (at {place})"
+    return text
 
 
 def run(gm: GraphModule, inputs: Any) -> list[torch.Tensor]:

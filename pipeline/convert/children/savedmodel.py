@@ -3,111 +3,88 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.inliner
+import tensorflow as tf
 
-# onnx2tf downloads this file unless it finds it in its working folder.
-CALIBRATION = "calibration_image_sample_data_20x128x128x3_float32.npy"
-SAMPLE = "sample.npy"
-# Everything onnx2tf would otherwise choose by itself. onnxsim fuses a pad back into its pool.
-ARGUMENTS: dict[str, Any] = {
-    "auto_generate_json": False,
-    "auto_generate_json_on_error": False,
-    "batch_size": None,
-    "check_gpu_delegate_compatibility": False,
-    "check_onnx_tf_outputs_elementwise_close": False,
-    "check_onnx_tf_outputs_elementwise_close_atol": 0.0001,
-    "check_onnx_tf_outputs_elementwise_close_full": False,
-    "check_onnx_tf_outputs_elementwise_close_rtol": 0.0,
-    "check_onnx_tf_outputs_sample_data_normalization": "norm",
-    "copy_onnx_input_output_names_to_tflite": False,
-    "custom_input_op_name_np_data_path": None,
-    "disable_group_convolution": False,
-    "disable_model_save": False,
-    "disable_strict_mode": False,
-    "disable_suppression_flexstridedslice": False,
-    "disable_suppression_flextranspose": False,
-    "enable_accumulation_type_float16": False,
-    "enable_batchmatmul_unfold": False,
-    "enable_rnn_unroll": False,
-    "fused_argmax_scale_ratio": 0.5,
-    "input_names_to_interrupt_model_conversion": None,
-    "input_quant_dtype": "int8",
-    "keep_ncw_or_nchw_or_ncdhw_input_names": None,
-    "keep_nwc_or_nhwc_or_ndhwc_input_names": None,
-    "keep_shape_absolutely_input_names": None,
-    "mvn_epsilon": 1e-10,
-    "no_large_tensor": False,
-    "non_verbose": False,
-    "not_use_onnxsim": True,
-    "not_use_opname_auto_generate": False,
-    "number_of_dimensions_after_flexstridedslice_compression": 5,
-    "number_of_dimensions_after_flextranspose_compression": 6,
-    "onnx_graph": None,
-    "optimization_for_gpu_delegate": False,
-    "output_dynamic_range_quantized_tflite": False,
-    "output_h5": False,
-    "output_integer_quantized_tflite": False,
-    "output_keras_v3": False,
-    "output_names_to_interrupt_model_conversion": None,
-    "output_nms_with_dynamic_tensor": False,
-    "output_quant_dtype": "int8",
-    "output_signaturedefs": True,
-    "output_tfv1_pb": False,
-    "output_weights": False,
-    "overwrite_input_shape": None,
-    "param_replacement_file": "",
-    "quant_norm_mean": "[[[[0.0]]]]",
-    "quant_norm_std": "[[[[1.0]]]]",
-    "quant_type": "per-channel",
-    "replace_argmax_to_fused_argmax_and_indices_is_float32": False,
-    "replace_argmax_to_fused_argmax_and_indices_is_int64": False,
-    "replace_argmax_to_reducemax_and_indices_is_float32": False,
-    "replace_argmax_to_reducemax_and_indices_is_int64": False,
-    "replace_to_pseudo_operators": [],
-    "shape_hints": None,
-    "switch_nms_version": "v4",
-    "verbosity": "info",
-}
+from pipeline.convert.translate.fold import fold
+from pipeline.convert.translate.graph import Output, build, given_input, inputs_of
+from pipeline.convert.translate.value import channels_last_order
+
+INPUT = "input"
 
 
 def main(spec: dict[str, Any]) -> dict[str, Any]:
     """Convert `spec["onnx"]`; SavedModel, float.tflite and its answer to a probe go to `out`.
 
-    The working folder gets a copy of the ONNX file, because onnx2tf overwrites what it is given.
-    `probe` is an .npy in the file's layout, first axis the samples; the answer is probe.npz.
-    onnx2tf tells axes of equal length apart by running each operator on data. Its own choice, ones
-    or the file it downloads, shows nothing where all values are equal: it gets noise.
+    shape: the input's, batch of one in front; probe: .npy in the model's own layout, first axis the
+    samples; sources: {ONNX node: the user's line it comes from}. The answer is probe.npz, as stored
+    in the file. Returns the layout of input and outputs, and what was folded.
     """
-    out, probe = Path(spec["out"]), np.load(spec["probe"])
-    shutil.copyfile(spec["onnx"], "model.onnx")
-    np.save(SAMPLE, probe[:1])
-    np.save(CALIBRATION, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
-    _onnx2tf(out / "saved_model", spec["input"])
-    _float_tflite(out / "saved_model", out / "float.tflite")
-    answers = _answers(out / "float.tflite", probe)
-    np.savez(out / "probe.npz", allow_pickle=False, **answers)
-    return {}
+    model = onnx.inliner.inline_local_functions(onnx.load(spec["onnx"]))
+    folded = fold(model)
+    order, function, outputs = _best(model, spec["shape"], spec["sources"])
+    out = Path(spec["out"])
+    _save(function, out / "saved_model")
+    path = out / "float.tflite"
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(out / "saved_model"))
+    path.write_bytes(converter.convert())
+    probe = np.load(spec["probe"]).transpose(order)
+    np.savez(out / "probe.npz", allow_pickle=False, **_answers(path, probe))
+    names = [f"output_{index}" for index in range(len(outputs))]
+    stored = [
+        {"name": name, "to_torch": output.to_onnx}
+        for name, output in zip(names, outputs, strict=True)
+    ]
+    return {"layout": {"input": order, "outputs": stored}, "folded": folded}
 
 
-def _onnx2tf(folder: Path, input_name: str) -> None:
-    """Write the SavedModel, without the files beside it and without its random fingerprint."""
-    import onnx2tf
+def _best(
+    model: onnx.ModelProto, shape: Sequence[int], sources: dict[str, str]
+) -> tuple[list[int], Any, list[Output]]:
+    """Channels last; for signals and sequences the order that needs the fewest transposes."""
+    rank = len(shape)
+    orders = [channels_last_order(rank)] + ([list(range(rank))] if rank == 3 else [])
+    made = [(order, *_traced(model, shape, order, sources)) for order in orders]
+    return min(made, key=lambda each: _transposes(each[1]))
 
-    arguments = {**ARGUMENTS, "custom_input_op_name_np_data_path": [[input_name, SAMPLE]]}
-    onnx2tf.convert(input_onnx_file_path="model.onnx", output_folder_path="saved", **arguments)
+
+def _traced(
+    model: onnx.ModelProto, shape: Sequence[int], order: Sequence[int], sources: dict[str, str]
+) -> tuple[Any, list[Output]]:
+    """The TensorFlow function of a model whose input lies in `order`, and its outputs."""
+    outputs: list[Output] = []
+    (info,) = inputs_of(model)
+
+    def call(tensor: Any) -> dict[str, Any]:
+        given = {info.name: given_input(tensor, shape, order)}
+        outputs[:] = build(model, given, sources)
+        return {f"output_{i}": tf.identity(each.tensor) for i, each in enumerate(outputs)}
+
+    spec = tf.TensorSpec([shape[axis] for axis in order], tf.float32, INPUT)
+    function = tf.function(call, input_signature=[spec], autograph=False)
+    function.get_concrete_function()
+    return function, outputs
+
+
+def _transposes(function: Any) -> int:
+    graph = function.get_concrete_function().graph
+    return sum(operation.type == "Transpose" for operation in graph.get_operations())
+
+
+def _save(function: Any, folder: Path) -> None:
+    """Write the SavedModel, without its random fingerprint."""
+    module = tf.Module()
+    module.call = function
+    tf.saved_model.save(module, "saved", signatures=function.get_concrete_function())
     folder.mkdir(parents=True)
     shutil.copyfile("saved/saved_model.pb", folder / "saved_model.pb")
     shutil.copytree("saved/variables", folder / "variables")
-
-
-def _float_tflite(saved_model: Path, path: Path) -> None:
-    import tensorflow as tf
-
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
-    path.write_bytes(converter.convert())
 
 
 def _answers(path: Path, probe: np.ndarray) -> dict[str, np.ndarray]:

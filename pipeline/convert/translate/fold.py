@@ -1,0 +1,206 @@
+"""Passes over the ONNX graph before it is lowered; each keeps the outputs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+Pass = Callable[[onnx.ModelProto], int]
+LINEAR = {"Conv": 0, "ConvTranspose": 1}
+
+
+def fold(model: onnx.ModelProto) -> dict[str, int]:
+    """Apply every pass; {pass: how often it applied}."""
+    counts = {apply.__name__: apply(model) for apply in PASSES}
+    return {name: count for name, count in counts.items() if count}
+
+
+def fold_batch_norms(model: onnx.ModelProto) -> int:
+    """Batch norms into the convolution or linear layer before them, in float64.
+
+    A factor a channel costs nothing there, and int8 weights have a scale a channel anyway.
+    """
+    return sum(_fold_one(model, node) for node in _of(model, "BatchNormalization"))
+
+
+def fuse_gelus(model: onnx.ModelProto) -> int:
+    """x (1 + erf(x / sqrt 2)) / 2, as exporters before opset 20 write it, into one Gelu."""
+    return sum(_fuse_one(model, node) for node in _of(model, "Erf"))
+
+
+def unshuffle_depths(model: onnx.ModelProto) -> int:
+    """Torch's pixel shuffle behind a convolution: its channels in TensorFlow's order instead."""
+    return sum(_unshuffle(model, node) for node in _of(model, "DepthToSpace"))
+
+
+PASSES: tuple[Pass, ...] = (fold_batch_norms, fuse_gelus, unshuffle_depths)
+
+
+def _of(model: onnx.ModelProto, op: str) -> list[onnx.NodeProto]:
+    return [node for node in model.graph.node if node.op_type == op]
+
+
+def _maker(model: onnx.ModelProto, name: str) -> onnx.NodeProto | None:
+    return next((node for node in model.graph.node if name in node.output), None)
+
+
+def _users(model: onnx.ModelProto, name: str) -> list[onnx.NodeProto | None]:
+    """The nodes that read a tensor; None stands for the model's own output."""
+    inside = [node for node in model.graph.node for read in node.input if read == name]
+    return [*inside, *(None for info in model.graph.output if info.name == name)]
+
+
+def _constant(model: onnx.ModelProto, name: str) -> np.ndarray | None:
+    for tensor in model.graph.initializer:
+        if tensor.name == name:
+            return np.asarray(numpy_helper.to_array(tensor))
+    maker = _maker(model, name)
+    if maker is not None and maker.op_type == "Constant":
+        value = onnx.helper.get_attribute_value(maker.attribute[0])
+        return np.asarray(
+            numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
+        )
+    return None
+
+
+def _store(model: onnx.ModelProto, stem: str, array: np.ndarray) -> str:
+    names = {tensor.name for tensor in model.graph.initializer}
+    name = next(n for i in range(len(names) + 1) if (n := f"{stem}_{i}") not in names)
+    model.graph.initializer.append(numpy_helper.from_array(array.astype(np.float32), name))
+    return name
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: float) -> float:
+    found = [a for a in node.attribute if a.name == name]
+    return float(onnx.helper.get_attribute_value(found[0])) if found else default
+
+
+def _fold_one(model: onnx.ModelProto, norm: onnx.NodeProto) -> bool:
+    before = _maker(model, norm.input[0])
+    constants = [_constant(model, name) for name in norm.input[1:]]
+    if before is None or len(_users(model, norm.input[0])) > 1 or any(c is None for c in constants):
+        return False
+    scale, shift, mean, variance = (np.asarray(c, np.float64) for c in constants)
+    factor = scale / np.sqrt(variance + _attribute(norm, "epsilon", 1e-5))
+    if not _scale(model, before, factor, shift - mean * factor):
+        return False
+    _bypass(model, norm, before)
+    return True
+
+
+def _scale(
+    model: onnx.ModelProto, node: onnx.NodeProto, factor: np.ndarray, summand: np.ndarray
+) -> bool:
+    """Give a layer's output channels a factor and a summand; False if its weights are unknown."""
+    weights = _constant(model, node.input[1]) if len(node.input) > 1 else None
+    bias = _constant(model, node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros(1)
+    plain = _attribute(node, "alpha", 1.0) == _attribute(node, "beta", 1.0) == 1.0
+    if weights is None or bias is None or node.op_type not in (*LINEAR, "Gemm") or not plain:
+        return False
+    if node.op_type == "Gemm":
+        shaped = factor[:, None] if _attribute(node, "transB", 0) else factor
+    elif node.op_type == "Conv":
+        shaped = factor.reshape(-1, *[1] * (weights.ndim - 1))
+    else:
+        groups = int(_attribute(node, "group", 1))
+        rows = factor.reshape(groups, 1, -1).repeat(weights.shape[0] // groups, 1)
+        shaped = rows.reshape(weights.shape[0], -1, *[1] * (weights.ndim - 2))
+    node.input[1] = _store(model, "folded_weight", weights * shaped)
+    made = _store(model, "folded_bias", bias.astype(np.float64) * factor + summand)
+    node.input[2:] = [made]
+    return True
+
+
+def _bypass(model: onnx.ModelProto, node: onnx.NodeProto, before: onnx.NodeProto) -> None:
+    """Take out a node that has one input in use: the one before it makes its output."""
+    before.output[0] = node.output[0]
+    model.graph.node.remove(node)
+
+
+def _fuse_one(model: onnx.ModelProto, erf: onnx.NodeProto) -> bool:
+    """Find x through the division before, and the last product after, in any order of factors."""
+    divide = _maker(model, erf.input[0])
+    if divide is None or divide.op_type not in ("Div", "Mul"):
+        return False
+    source, number = _with_number(model, divide)
+    wanted = math.sqrt(2) if divide.op_type == "Div" else math.sqrt(0.5)
+    if source is None or number is None or abs(number - wanted) > 1e-4:
+        return False
+    nodes, name, factor, seen = [divide, erf], erf.output[0], 1.0, Counter[str]()
+    while len(users := _users(model, name)) == 1 and (node := users[0]) is not None:
+        _other, number = _with_number(model, node)
+        if node.op_type == "Add" and number == 1 and not seen:
+            seen["add"] += 1
+        elif node.op_type == "Mul" and number is not None:
+            factor, seen["mul"] = factor * number, 1
+        elif node.op_type == "Mul" and _times(model, node, source, name) is not None:
+            factor *= _times(model, node, source, name) or 1.0
+            seen["x"] += 1
+        else:
+            break
+        nodes.append(node)
+        name = node.output[0]
+        if seen["add"] and seen["x"] and abs(factor - 0.5) < 1e-6:
+            return _replace_gelu(model, nodes, source, name)
+    return False
+
+
+def _times(model: onnx.ModelProto, node: onnx.NodeProto, source: str, name: str) -> float | None:
+    """The factor of x in the other operand of a product: x itself, or x times a number."""
+    others = [read for read in node.input if read != name]
+    if others == [source]:
+        return 1.0
+    maker = _maker(model, others[0]) if len(others) == 1 else None
+    if maker is None or maker.op_type != "Mul":
+        return None
+    inner, number = _with_number(model, maker)
+    return number if inner == source else None
+
+
+def _with_number(model: onnx.ModelProto, node: onnx.NodeProto) -> tuple[str | None, float | None]:
+    """The tensor and the number that a node of two inputs takes."""
+    for index in (0, 1) if len(node.input) == 2 else ():
+        number = _constant(model, node.input[index])
+        if number is not None and number.size == 1 and (index == 1 or node.op_type != "Div"):
+            return node.input[1 - index], float(number.ravel()[0])
+    return None, None
+
+
+def _replace_gelu(
+    model: onnx.ModelProto, nodes: list[onnx.NodeProto], source: str, name: str
+) -> bool:
+    made = onnx.helper.make_node("Gelu", [source], [name], name=nodes[-1].name)
+    place = next(
+        i for i, node in enumerate(model.graph.node) if node is nodes[-1] or node == nodes[-1]
+    )
+    for node in nodes[1:]:
+        model.graph.node.remove(node)
+    model.graph.node.insert(place - len(nodes) + 2, made)
+    return True
+
+
+def _unshuffle(model: onnx.ModelProto, shuffle: onnx.NodeProto) -> bool:
+    conv = _maker(model, shuffle.input[0])
+    modes = [a for a in shuffle.attribute if a.name == "mode"]
+    if conv is None or conv.op_type != "Conv" or not modes or modes[0].s != b"CRD":
+        return False
+    weights = _constant(model, conv.input[1])
+    bias = _constant(model, conv.input[2]) if len(conv.input) > 2 else None
+    if (
+        weights is None
+        or _attribute(conv, "group", 1) != 1
+        or len(_users(model, shuffle.input[0])) > 1
+    ):
+        return False
+    block = int(_attribute(shuffle, "blocksize", 1))
+    order = np.arange(len(weights)).reshape(-1, block, block).transpose(1, 2, 0).ravel()
+    conv.input[1] = _store(model, "shuffled_weight", weights[order])
+    if bias is not None:
+        conv.input[2] = _store(model, "shuffled_bias", bias[order])
+    modes[0].s = b"DCR"
+    return True
