@@ -42,12 +42,16 @@ class QatCheckpoint(Model):
     """
 
 
+class Foreign(Model):
+    """A model file made elsewhere, ONNX or float TFLite: it is converted, not pruned or trained."""
+
+
 class Quantized(Artifact):
     """A checkpoint's quantization: scheme and calibration. Pruning cannot follow it."""
 
 
 class Exported(Artifact):
-    """A checkpoint outside torch, in float: ONNX, SavedModel and TFLite."""
+    """A model outside torch, in float: TFLite, and the ONNX it was made from."""
 
 
 class Deployable(Artifact):

@@ -15,6 +15,7 @@ from pipeline.artifacts import (
     Artifact,
     Checkpoint,
     Deployable,
+    Model,
     Workdir,
     digest_of,
     file_digest,
@@ -96,6 +97,27 @@ def checkpoint(
         made = STAGES["load"].run(cfg=config, work=work)
         assert isinstance(made, Checkpoint)
         yield made
+
+
+@contextmanager
+def convertible(
+    model: str, shape: Sequence[int] | None, weights: Path | None = None
+) -> Iterator[Model]:
+    """What `checkpoint` takes, or a file made elsewhere: ONNX, or float TFLite.
+
+    Raises:
+        UsageError: as `checkpoint`, or the file is not what its name says.
+    """
+    from pipeline.convert import foreign
+
+    if Path(model).suffix not in foreign.SUFFIXES:
+        with checkpoint(model, shape, weights) as source:
+            yield source
+        return
+    if not Path(model).is_file():
+        raise UsageError("no such file", where=model, fix="name an .onnx or .tflite file")
+    with tempfile.TemporaryDirectory() as near, workdir(Path(near)) as work:
+        yield foreign.adopt(Path(model), shape, work)
 
 
 def _from_program(

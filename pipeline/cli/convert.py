@@ -50,7 +50,7 @@ def command(
     out: Path,
     json_: bool,
 ) -> None:
-    """From a torch model to a .tflite file that is proved and measured.
+    """From a torch model (or ONNX, or float .tflite) to a .tflite, proved and measured.
 
     The file runs in every runtime here beside torch, and against its own fp32 in paired processes.
     `auto` takes the fastest scheme within the accuracy budget, and never one that is slower than
@@ -60,6 +60,7 @@ def command(
     Examples:
       secateur convert --model mynet:build --input 1,3,96,96 --calibration train.npz
       secateur convert --model net.pt2 --scheme auto --calibration photos/ --json
+      secateur convert --model yolo.onnx --calibration frames.npz
     """
     from pipeline import single
     from pipeline.conversion.document import convert
@@ -70,7 +71,7 @@ def command(
     if scheme in ("int8", "mixed") and data is None:
         fix = "give --calibration FILE.npz or a folder: real samples decide the int8 ranges"
         raise UsageError(f"{scheme} needs calibration data", fix=fix)
-    with single.checkpoint(model, shape, weights) as source:
+    with single.convertible(model, shape, weights) as source:
         samples = None if data is None else load(data, source.meta["input"])
         count = calibration_samples or min(256, len(samples.x) if samples else 256)
         wanted = Wanted(scheme, runtime, ranges, count, min_sqnr)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import single
-from pipeline.artifacts import MANIFEST, Checkpoint
+from pipeline.artifacts import MANIFEST, Model
 from pipeline.bench.choice import Choice, Offer, choose
 from pipeline.bench.records import Verdict
 from pipeline.conversion.judge import RUNTIMES, Judge, drift, inside, race, times
@@ -20,9 +20,7 @@ from pipeline.progress import say
 SECOND = "tensorflow"  # a runtime to tell a broken file from a broken kernel
 
 
-def convert(
-    model: Checkpoint, samples: Samples | None, wanted: Wanted, out: Path
-) -> dict[str, Any]:
+def convert(model: Model, samples: Samples | None, wanted: Wanted, out: Path) -> dict[str, Any]:
     """Convert, certify in every runtime, measure against fp32, and leave the chosen file in `out`.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Checkpoint
+from pipeline.artifacts import Model
 from pipeline.bench.arms import Arm
 from pipeline.bench.measure import measure
 from pipeline.bench.settings import SessionSettings
@@ -36,7 +36,7 @@ SOUND_DB = 20.0  # and a file this close to torch is sound whatever another runt
 class Judge:
     """Torch's answers over samples, and everything that is asked of files against them."""
 
-    def __init__(self, model: Checkpoint, samples: Samples | None, folder: Path) -> None:
+    def __init__(self, model: Model, samples: Samples | None, folder: Path) -> None:
         self.folder = folder
         x = _inputs(model, samples)
         with working("torch reference"):
@@ -79,7 +79,7 @@ class Judge:
         return {"loads": True, "sqnr_db": compare(self.want, got, decides=False)["sqnr_db"]}
 
 
-def _inputs(model: Checkpoint, samples: Samples | None) -> NDArray[np.float32]:
+def _inputs(model: Model, samples: Samples | None) -> NDArray[np.float32]:
     """The user's samples, spread evenly; noise where there are none."""
     if samples is None:
         shape = (NOISE_SAMPLES, *model.meta["input"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import single
-from pipeline.artifacts import Checkpoint, Deployable
+from pipeline.artifacts import Deployable, Model
 from pipeline.bench.records import Comparison
 from pipeline.data.samples import Samples
 from pipeline.errors import Refused
@@ -60,9 +60,7 @@ class Entry:
         return 0 if self.made is None else int(self.made.meta["size_bytes"])
 
 
-def entries(
-    model: Checkpoint, samples: Samples | None, wanted: Wanted, folder: Path
-) -> list[Entry]:
+def entries(model: Model, samples: Samples | None, wanted: Wanted, folder: Path) -> list[Entry]:
     """Make the wanted schemes' files below `folder`.
 
     Raises:
@@ -75,7 +73,7 @@ def entries(
 
 
 def _entries(
-    model: Checkpoint, exported: Any, samples: Samples | None, wanted: Wanted, folder: Path
+    model: Model, exported: Any, samples: Samples | None, wanted: Wanted, folder: Path
 ) -> Iterator[Entry]:
     for scheme in wanted.schemes:
         if scheme in CALIBRATED and samples is None:

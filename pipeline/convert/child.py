@@ -42,7 +42,7 @@ def _die_with_parent() -> None:
 
 
 def _cut_network() -> None:
-    """onnx2tf fetches calibration images behind the user's back; here nothing is fetched."""
+    """Converters fetch samples behind the user's back; here nothing is fetched."""
 
     def refuse(*_args: Any, **_kwargs: Any) -> NoReturn:
         raise OSError("a converter has no network")

@@ -1,4 +1,4 @@
-"""Checkpoint to ONNX, SavedModel and float TFLite, compared with the original by its answers."""
+"""A model to ONNX and float TFLite, compared with the original by its answers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Exported, Model, Workdir
-from pipeline.convert import onnx_file, worker
+from pipeline.artifacts import Exported, Foreign, Model, Workdir
+from pipeline.convert import foreign, onnx_file, worker
 from pipeline.convert.layout import sqnr_db
 from pipeline.errors import Refused
 from pipeline.prune.checkpoint import load
@@ -38,12 +38,14 @@ class Source:
 
 
 def run(model: Model, cfg: ExportConfig, work: Workdir) -> Exported:
-    """Export a checkpoint; what a killed run left in the scratch folder is made anew.
+    """Export a model; what a killed run left in the scratch folder is made anew.
 
     Raises:
         Refused: an operator cannot be converted, or the converted network answers differently.
     """
-    source = from_torch(model)
+    if isinstance(model, Foreign) and foreign.file_of(model).suffix == ".tflite":
+        return _taken(model, work)
+    source = from_onnx(model) if isinstance(model, Foreign) else from_torch(model)
     made, found = convert(source, cfg.timeout_s, work.scratch)
     with np.load(made / "probe.npz") as answers:
         require_parity(source.reference, dict(answers), found["layout"])
@@ -52,6 +54,21 @@ def run(model: Model, cfg: ExportConfig, work: Workdir) -> Exported:
     shutil.rmtree(made)
     meta = {"checkpoint": model.digest, "folded": found["folded"], "layout": found["layout"]}
     return work.seal(Exported, meta)
+
+
+def _taken(model: Foreign, work: Workdir) -> Exported:
+    """A float .tflite as it is."""
+    shutil.copyfile(foreign.file_of(model), work.out / "float.tflite")
+    layout = foreign.tflite_layout(foreign.file_of(model))
+    return work.seal(Exported, {"checkpoint": model.digest, "folded": {}, "layout": layout})
+
+
+def from_onnx(model: Foreign) -> Source:
+    """A user's ONNX file, with onnxruntime's answers."""
+    shape = list(model.meta["input"])
+    probe = np.random.default_rng(0).standard_normal((PROBES, *shape), dtype=np.float32)
+    data = foreign.fixed_onnx(foreign.file_of(model), [1, *shape])
+    return Source(data, {}, probe, foreign.outputs(model, probe))
 
 
 def from_torch(model: Model) -> Source:
@@ -65,7 +82,7 @@ def from_torch(model: Model) -> Source:
 
 
 def convert(source: Source, timeout_s: float, scratch: Path) -> tuple[Path, dict[str, Any]]:
-    """Folder with model.onnx, saved_model/, float.tflite and its answers; what the child says."""
+    """Folder with model.onnx, float.tflite and its answers; what the child says."""
     folder = scratch / "export"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -31,7 +31,8 @@ def run(model: Quantized, exported: Exported, cfg: ConvertConfig, work: Workdir)
         )  # fmt: skip
     work.out.mkdir(parents=True, exist_ok=True)
     for name in (FLOAT, ONNX):
-        shutil.copyfile(exported.file(name), work.out / name)
+        if exported.file(name).is_file():  # a user's .tflite has no ONNX
+            shutil.copyfile(exported.file(name), work.out / name)
     path, scheme = work.out / MODEL, model.meta["scheme"]
     said = SCHEMES[scheme](Job(model, exported, path, work.scratch, cfg.timeout_s))
     found = audit(path)

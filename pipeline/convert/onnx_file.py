@@ -18,7 +18,7 @@ TRACE = "pkg.torch.onnx.stack_trace"
 
 
 def output_names(count: int) -> list[str]:
-    """Names of a network's outputs in torch's order; onnx2tf's signature names them the same."""
+    """Names of a network's outputs in torch's order, in ONNX and in the file's signature."""
     return [f"output_{index}" for index in range(count)]
 
 

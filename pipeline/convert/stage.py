@@ -23,9 +23,9 @@ class ConvertConfig(Config):
 
 @stage(version=2, tools=("torch", "onnx", "onnxscript", "tensorflow"))
 def export(model: Model, *, cfg: ExportConfig, work: Workdir) -> Exported:
-    """Take a checkpoint out of torch, in float and with a static batch of one.
+    """Take a model out of torch, in float and with a static batch of one.
 
-    The artifact holds `model.onnx`, `saved_model/` and `float.tflite`, the last two channels-last;
+    The artifact holds `float.tflite`, channels-last, and the `model.onnx` it was made from;
     `meta["layout"]` says how their axes relate to torch's.
     """
     from pipeline.convert.export import run

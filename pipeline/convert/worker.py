@@ -21,15 +21,14 @@ from pipeline.progress import track
 CHILD = Path(__file__).with_name("child.py")
 LOG_LINES, LINE_CHARACTERS = 2, 200
 POLL_S = 0.05
-# The legacy Keras is the one onnx2tf 1.x builds with; a fixed hash seed keeps set order, and so
-# the bytes, equal between runs; no device but the CPU decides what comes out.
+# A fixed hash seed keeps set order, and so the bytes, equal between runs; no device but the CPU
+# decides what comes out.
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "-1",
     "PYTHONHASHSEED": "0",
     "PYTHONSAFEPATH": "1",
     "TF_CPP_MIN_LOG_LEVEL": "1",
     "TF_ENABLE_ONEDNN_OPTS": "0",
-    "TF_USE_LEGACY_KERAS": "1",
 }
 
 

@@ -10,8 +10,8 @@ import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Model
-from pipeline.convert import onnx_file
+from pipeline.artifacts import Foreign, Model
+from pipeline.convert import foreign, onnx_file
 from pipeline.progress import track
 from pipeline.prune.checkpoint import load
 
@@ -23,7 +23,9 @@ PIECE = 1024
 
 
 def outputs(model: Model, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Torch's outputs, each (n, ...), for inputs in torch's layout."""
+    """The original's outputs, each (n, ...), for inputs in its own layout."""
+    if isinstance(model, Foreign):
+        return foreign.outputs(model, inputs)
     graph = load(model)
     starts = track(range(0, len(inputs), BATCH), "torch reference")
     batches = [onnx_file.run(graph, torch.from_numpy(inputs[at : at + BATCH])) for at in starts]

@@ -1,8 +1,7 @@
-"""ONNX to a SavedModel and a float TFLite file; runs in a child process (`worker.call`)."""
+"""ONNX to a float TFLite file; runs in a child process (`worker.call`)."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ INPUT = "input"
 
 
 def main(spec: dict[str, Any]) -> dict[str, Any]:
-    """Convert `spec["onnx"]`; SavedModel, float.tflite and its answer to a probe go to `out`.
+    """Convert `spec["onnx"]`; float.tflite and its answer to a probe go to `out`.
 
     shape: the input's, batch of one in front; probe: .npy in the model's own layout, first axis the
     samples; sources: {ONNX node: the user's line it comes from}. The answer is probe.npz, as stored
@@ -30,10 +29,8 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     folded = fold(model)
     order, function, outputs = _best(model, spec["shape"], spec["sources"])
     out = Path(spec["out"])
-    _save(function, out / "saved_model")
     path = out / "float.tflite"
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(out / "saved_model"))
-    path.write_bytes(converter.convert())
+    path.write_bytes(_tflite(function))
     probe = np.load(spec["probe"]).transpose(order)
     np.savez(out / "probe.npz", allow_pickle=False, **_answers(path, probe))
     names = [f"output_{index}" for index in range(len(outputs))]
@@ -77,14 +74,12 @@ def _transposes(function: Any) -> int:
     return sum(operation.type == "Transpose" for operation in graph.get_operations())
 
 
-def _save(function: Any, folder: Path) -> None:
-    """Write the SavedModel, without its random fingerprint."""
+def _tflite(function: Any) -> bytes:
+    """By way of a SavedModel, whose signature names the outputs."""
     module = tf.Module()
     module.call = function
     tf.saved_model.save(module, "saved", signatures=function.get_concrete_function())
-    folder.mkdir(parents=True)
-    shutil.copyfile("saved/saved_model.pb", folder / "saved_model.pb")
-    shutil.copytree("saved/variables", folder / "variables")
+    return bytes(tf.lite.TFLiteConverter.from_saved_model("saved").convert())
 
 
 def _answers(path: Path, probe: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,0 +1,65 @@
+"""A user's ONNX and .tflite files enter the same export as a torch model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from pipeline.convert import foreign
+from pipeline.convert.layout import sqnr_db
+from pipeline.convert.stage import ExportConfig, export
+from pipeline.errors import UsageError
+from tests.convert.chains import chain, workdir
+from tests.convert.onnx_nodes import model
+
+
+def test_the_exported_onnx_gives_the_torch_models_own_file(tmp_path: Path) -> None:
+    made = chain("sound").exported
+    taken = foreign.adopt(made.file("model.onnx"), None, workdir(tmp_path / "a"))
+    assert taken.meta["input"] == [4, 32]
+    again = export(taken, cfg=ExportConfig(), work=workdir(tmp_path / "b"))
+    assert again.file("float.tflite").read_bytes() == made.file("float.tflite").read_bytes()
+    assert again.meta["layout"] == made.meta["layout"]
+
+
+def test_a_float_tflite_is_taken_as_it_is(tmp_path: Path) -> None:
+    made = chain("sound")
+    path = made.exported.file("float.tflite")
+    taken = foreign.adopt(path, None, workdir(tmp_path / "a"))
+    again = export(taken, cfg=ExportConfig(), work=workdir(tmp_path / "b"))
+    assert again.file("float.tflite").read_bytes() == path.read_bytes()
+    x = made.data.inputs("validation")[:4]
+    (want,) = foreign.outputs(foreign.adopt(made.exported.file("model.onnx"), None,
+                                            workdir(tmp_path / "c")), x)  # fmt: skip
+    (got,) = foreign.outputs(taken, x.transpose(made.exported.meta["layout"]["input"]))
+    assert sqnr_db(want, got) > 90
+
+
+def test_an_open_shape_needs_input(tmp_path: Path) -> None:
+    x = np.zeros((1, 3, 8, 8), np.float32)
+    made = model([helper.make_node("Relu", ["x"], ["y"])], {"x": x}, {})
+    made.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    dims = made.graph.input[0].type.tensor_type.shape.dim
+    dims[0].dim_param, dims[2].dim_param = "batch", "height"
+    path = tmp_path / "open.onnx"
+    onnx.save(made, path)
+    with pytest.raises(UsageError, match="shape of its input open") as caught:
+        foreign.adopt(path, None, workdir(tmp_path / "a"))
+    assert "--input" in caught.value.fix
+    taken = foreign.adopt(path, [1, 3, 8, 8], workdir(tmp_path / "b"))
+    assert foreign.outputs(taken, x)[0].shape == (1, 3, 8, 8)
+    with pytest.raises(UsageError, match="--input says"):
+        foreign.adopt(path, [1, 4, 8, 8], workdir(tmp_path / "c"))
+
+
+def test_what_is_quantized_or_broken_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="quantized already"):
+        foreign.adopt(chain("sound").deployable.file("model.tflite"), None, workdir(tmp_path / "a"))
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(b"no model")
+    with pytest.raises(UsageError, match="no valid ONNX model"):
+        foreign.adopt(path, None, workdir(tmp_path / "b"))
