@@ -24,7 +24,7 @@ from pipeline.stage import STAGES
 from pipeline.store import Store
 from pipeline.train import distributed
 
-STAGE_MODULES = ("train", "prune", "quantize", "convert", "qat", "verify")
+STAGE_MODULES = ("train", "prune", "quantize", "convert", "qat", "verify", "escalation")
 
 
 def register_stages() -> None:

@@ -68,6 +68,18 @@ def run_stage(
 
 
 @contextmanager
+def torch_model(
+    model: str, shape: Sequence[int] | None, weights: Path | None = None
+) -> Iterator[Model]:
+    """A checkpoint as `checkpoint` takes it, or a model that was trained in int8."""
+    if (Path(model) / MANIFEST).is_file():
+        yield open_artifact(Path(model), Model)
+        return
+    with checkpoint(model, shape, weights) as found:
+        yield found
+
+
+@contextmanager
 def checkpoint(
     model: str, shape: Sequence[int] | None, weights: Path | None = None
 ) -> Iterator[Checkpoint]:
@@ -148,18 +160,17 @@ def open_artifact(path: Path, kind: type[A]) -> A:
     manifest = read_json(path / MANIFEST)
     if manifest is None or "kind" not in manifest:
         raise UsageError(f"has no {MANIFEST}", where=path, fix="name a folder secateur made")
-    if manifest["kind"] != kind.__name__ and kind is not Artifact:
+    kinds = {known.__name__: known for known in (kind, *kind.__subclasses__())}
+    if manifest["kind"] not in kinds and kind is not Artifact:
         what = f"is a {manifest['kind']}, a {kind.__name__} is needed"
         raise UsageError(what, where=path)
     if folder_digests(path) != manifest["files"]:
         raise UsageError("was changed since it was made", where=path, fix="make it again")
-    return kind(path, digest_of(manifest), manifest["meta"])
+    return kinds.get(manifest["kind"], kind)(path, digest_of(manifest), manifest["meta"])
 
 
 @contextmanager
-def deployable(
-    path: Path, reference: Checkpoint, data: Data | None, near: Path
-) -> Iterator[Deployable]:
+def deployable(path: Path, reference: Model, data: Data | None, near: Path) -> Iterator[Deployable]:
     """What `convert` wrote, or any .tflite file of the same model, taken as if it had."""
     if path.is_dir():
         yield open_artifact(path, Deployable)
@@ -171,7 +182,7 @@ def deployable(
         yield adopt(path, reference, data, work)
 
 
-def data_from(path: Path | None, model: Checkpoint) -> Data | None:
+def data_from(path: Path | None, model: Model) -> Data | None:
     """Samples for one stage: an .npz, or a folder of images; None where no path is given."""
     if path is None:
         return None

@@ -33,6 +33,7 @@ ROOMS = {
     "export": ("convert", "models/graph.py"),
     "convert": ("convert", "quantize/ranges.py", "agent/inspection.py"),
     "qat": ("qat", "quantize/homes.py", "train", "convert", "models/graph.py"),
+    "escalate": ("escalation", "qat", "quantize", "train", "convert", "verify/runs.py"),
     "verify": ("verify", "convert/audit.py", "convert/flatbuffer.py", "data", "agent"),
 }
 

@@ -39,7 +39,7 @@ def command(
     """
     from pipeline import single
 
-    with single.checkpoint(model, shape, weights) as reference:
+    with single.torch_model(model, shape, weights) as reference:
         samples = single.data_from(data, reference)
         with single.deployable(converted, reference, samples, out) as subject:
             inputs: dict[str, Any] = {"model": subject, "reference": reference, "data": samples}

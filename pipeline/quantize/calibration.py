@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Model, QatCheckpoint, Quantized, Workdir
+from pipeline.artifacts import Model, Quantized, Workdir
 from pipeline.errors import UsageError
-from pipeline.quantize.trained import hand_on
+from pipeline.quantize.trained import hand_on, is_trained
 
 if TYPE_CHECKING:
     from pipeline.data.source import Data
@@ -28,14 +28,17 @@ def run(model: Model, data: Data | None, cfg: QuantizeConfig, work: Workdir) -> 
             fit the model.
     """
     work.out.mkdir(parents=True, exist_ok=True)
-    meta = {"scheme": cfg.scheme, "checkpoint": model.digest}
-    if cfg.scheme not in CALIBRATED:
+    scheme = cfg.scheme
+    if scheme == "int8":
+        scheme = model.meta.get("escalation", {}).get("scheme", scheme)
+    meta = {"scheme": scheme, "checkpoint": model.digest}
+    if scheme not in CALIBRATED:
         return work.seal(Quantized, meta)
-    if isinstance(model, QatCheckpoint) and cfg.scheme == "int8":
+    if scheme == "int8" and is_trained(model):
         hand_on(model, work.out)
         return work.seal(Quantized, {**meta, "trained": True})
     if data is None:
-        raise UsageError(f"{cfg.scheme} needs calibration samples", fix="name the model's data")
+        raise UsageError(f"{scheme} needs calibration samples", fix="name the model's data")
     samples = draw(data, cfg.samples, cfg.seed)
     check(samples, model.meta["input"])
     np.save(work.out / FILE, samples)

@@ -13,8 +13,13 @@ FILE = "trained.tflite"
 SPEC = "quantization.json"
 
 
+def is_trained(model: Artifact) -> bool:
+    """Whether a model carries grids that it was trained on."""
+    return model.file(SPEC).is_file()
+
+
 def hand_on(model: Artifact, folder: Path) -> None:
-    """Copy the converted network and its grids from a QatCheckpoint."""
+    """Copy a trained model's converted network and its grids."""
     for name in (FILE, SPEC):
         shutil.copyfile(model.file(name), folder / name)
 
