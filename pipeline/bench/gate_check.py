@@ -9,9 +9,11 @@ from enum import StrEnum
 from pipeline.bench.across import arm_pairs
 from pipeline.bench.differences import difference, ratio
 from pipeline.bench.gate import Gate
-from pipeline.bench.records import Comparison, Interval, Record, Row
+from pipeline.bench.records import Interval, Record, Row
 from pipeline.errors import GateFailed, UsageError
 
+Figure = tuple[float, Interval | None]
+"""A value and its interval."""
 EXACT = ("bytes",)
 ACROSS = ("memory", "size", "accuracy")
 
@@ -66,11 +68,20 @@ def check_record(gates: Sequence[Gate], record: Record) -> list[Finding]:
     for gate in gates:
         for arm in others or [baseline]:
             rows = row_of(record.rows, gate, baseline), row_of(record.rows, gate, arm)
-            finding = check(gate, arm, rows, record.comparison(arm))
+            finding = check(gate, arm, rows, _ratio(gate, record, arm))
             found.append(
                 _withheld(finding) if record.invalid and gate.metric != "size" else finding
             )
     return found
+
+
+def _ratio(gate: Gate, record: Record, arm: str) -> Figure | None:
+    """What the session itself says of the arm against the baseline: by pairs, or on one meter."""
+    if gate.metric == "latency":
+        found = record.comparison(arm)
+        return None if found is None else (found.ratio, found.interval)
+    row = record.row(f"{gate.row}_ratio", arm)
+    return None if row is None else (row.value, row.interval)
 
 
 def require_baseline(gates: Sequence[Gate], arms: int) -> None:
@@ -108,10 +119,10 @@ def check_across(gates: Sequence[Gate], first: Record, second: Record) -> list[F
 
 
 def check(
-    gate: Gate, arm: str, rows: tuple[Row | None, Row | None], comparison: Comparison | None
+    gate: Gate, arm: str, rows: tuple[Row | None, Row | None], known: Figure | None
 ) -> Finding:
-    """One gate on one arm, by its row and the baseline's."""
-    found = _figures(gate, rows, comparison)
+    """One gate on one arm, by the baseline's row and its own, and by a ratio that is known."""
+    found = _figures(gate, rows, known)
     if found is None:
         return Finding(gate.text, arm, Outcome.UNMEASURED, None, None, gate.unit)
     value, interval = found
@@ -119,15 +130,15 @@ def check(
 
 
 def _figures(
-    gate: Gate, rows: tuple[Row | None, Row | None], comparison: Comparison | None
-) -> tuple[float, Interval | None] | None:
+    gate: Gate, rows: tuple[Row | None, Row | None], known: Figure | None
+) -> Figure | None:
     first, second = rows
     if second is None:
         return None
     if gate.unit is not None:
         return _absolute(gate, second)
-    if gate.metric == "latency" and comparison is not None:
-        return _share(comparison.ratio, comparison.interval)
+    if known is not None:
+        return _share(*known)
     return None if first is None else _change(first, second)
 
 
@@ -162,7 +173,7 @@ def row_of(rows: Sequence[Row], gate: Gate, arm: str) -> Row | None:
     return next((row for row in rows if (row.name, row.arm) == (gate.row, arm)), None)
 
 
-def _absolute(gate: Gate, row: Row) -> tuple[float, Interval | None] | None:
+def _absolute(gate: Gate, row: Row) -> Figure | None:
     """None where the figure has another unit: an emulated session has instructions, no times."""
     factor = 1024 if (row.unit, gate.unit) == ("KiB", "bytes") else 1
     if row.unit != gate.unit and factor == 1:
@@ -172,7 +183,7 @@ def _absolute(gate: Gate, row: Row) -> tuple[float, Interval | None] | None:
     return row.value * factor, ends
 
 
-def _change(first: Row, second: Row) -> tuple[float, Interval | None]:
+def _change(first: Row, second: Row) -> Figure:
     a, b = (row.model_copy(update={"interval": _interval(row)}) for row in (first, second))
     if a.unit == "fraction":
         return b.value - a.value, difference(a, b)
@@ -186,5 +197,5 @@ def _interval(row: Row) -> Interval | None:
     return (row.value, row.value) if row.unit in EXACT else row.interval
 
 
-def _share(value: float, interval: Interval | None) -> tuple[float, Interval | None]:
+def _share(value: float, interval: Interval | None) -> Figure:
     return value - 1, None if interval is None else (interval[0] - 1, interval[1] - 1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.bench.quantiles import CONFIDENCE
-from pipeline.bench.records import Comparison, Row
+from pipeline.bench.records import Row
 from pipeline.bench.rows import arm_rows
 from pipeline.bench.steady import Steady, classify
 from pipeline.bench.traces import Traces
@@ -31,11 +31,6 @@ class Judged:
     decision: Decision
     rows: list[Row]
     steady: dict[str, list[Steady]]
-
-    @property
-    def comparison(self) -> Comparison:
-        """As a session's record has it."""
-        return Comparison(arm=CANDIDATE, baseline=BASELINE, **vars(self.decision))
 
     def counts(self, arm: str) -> dict[str, int]:
         """{class: processes of it}, of the arm's processes that have samples."""

@@ -69,7 +69,7 @@ def _findings(judged: Judged, fail_on: list[Gate]) -> list[Finding]:
             gate,
             CANDIDATE,
             (row_of(judged.rows, gate, BASELINE), row_of(judged.rows, gate, CANDIDATE)),
-            judged.comparison,
+            (judged.decision.ratio, judged.decision.interval) if gate.metric == "latency" else None,
         )
         for gate in fail_on
     ]

@@ -133,6 +133,16 @@ def test_what_was_not_measured_never_passes() -> None:
         enforce(check_record([parse("energy>+5%")], record()), undecided_fails=False)
 
 
+def test_a_change_in_energy_is_the_ratio_that_one_meter_gives() -> None:
+    """The meter's gain error is in both energies, and not in their ratio."""
+    each = [row(arm, "energy_net", "mJ", 10, 8, 12, scope="rail") for arm in ("a", "b")]
+    ratio_ = row("b", "energy_net_ratio", "ratio", 1.0, 0.99, 1.01, scope="rail")
+    arms = [a.model_copy(update={"name": n}) for a, n in zip(record().arms, "ab", strict=False)]
+    for rows, outcome_ in (([*each, ratio_], "HELD"), (each, "UNDECIDED")):
+        found = check_record([parse("energy>+5%")], record(arms=arms, rows=rows, comparisons=[]))
+        assert [f.outcome.value for f in found] == [outcome_]
+
+
 def test_a_lone_arm_has_absolute_bounds_only() -> None:
     alone = record().arms[:1]
     assert outcomes("latency>1ms", arms=alone) == {("latency>1ms", "dense fp32"): "BROKEN"}
