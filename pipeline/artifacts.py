@@ -42,13 +42,12 @@ class QatCheckpoint(Model):
     """
 
 
-<<<<<<< HEAD
 class Foreign(Model):
     """A model file made elsewhere, ONNX or float TFLite: it is converted, not pruned or trained."""
-=======
+
+
 class Escalated(Model):
     """A model, refined or trained in int8, with the scheme that keeps an accuracy budget."""
->>>>>>> 0b3918b (escalate: PTQ, equalisation, mixed, then QAT until a validation budget is kept; benchmark-qat and a recipe)
 
 
 class Quantized(Artifact):

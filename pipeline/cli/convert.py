@@ -71,11 +71,7 @@ def command(
     if scheme in ("int8", "mixed") and data is None:
         fix = "give --calibration FILE.npz or a folder: real samples decide the int8 ranges"
         raise UsageError(f"{scheme} needs calibration data", fix=fix)
-<<<<<<< HEAD
     with single.convertible(model, shape, weights) as source:
-=======
-    with single.torch_model(model, shape, weights) as source:
->>>>>>> 0b3918b (escalate: PTQ, equalisation, mixed, then QAT until a validation budget is kept; benchmark-qat and a recipe)
         samples = None if data is None else load(data, source.meta["input"])
         count = calibration_samples or min(256, len(samples.x) if samples else 256)
         wanted = Wanted(scheme, runtime, ranges, count, min_sqnr)
