@@ -123,7 +123,7 @@ def convertible(
     from pipeline.convert import foreign
 
     if Path(model).suffix not in foreign.SUFFIXES:
-        with checkpoint(model, shape, weights) as source:
+        with torch_model(model, shape, weights) as source:
             yield source
         return
     if not Path(model).is_file():
