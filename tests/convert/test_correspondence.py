@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -33,6 +33,7 @@ GRAPH = capture(Deep(), (6, 6, 6))
 VALUES = torch_activations(GRAPH, torch.from_numpy(RNG.standard_normal((2, 6, 6, 6), "f4")))
 
 
+@settings(deadline=None)
 @given(st.permutations([1, 2, 3]))
 def test_all_of_two_hundred_tensors_are_found_under_any_permutation(axes: list[int]) -> None:
     names = list(VALUES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.qat.calibrate import best_range
@@ -15,6 +15,7 @@ from pipeline.qat.kernels.contraction import Weights
 finite = st.floats(-1e4, 1e4, allow_nan=False, width=32)
 
 
+@settings(deadline=None)
 @given(finite, finite, st.lists(finite, min_size=1, max_size=20))
 def test_every_value_lands_on_int8_and_zero_on_itself(
     low: float, high: float, values: list[float]
@@ -28,6 +29,7 @@ def test_every_value_lands_on_int8_and_zero_on_itself(
     assert grid.real(grid.steps(torch.zeros(1))).item() == 0
 
 
+@settings(deadline=None)
 @given(st.floats(0.125, 1e3, width=32))
 def test_what_is_never_negative_uses_all_steps(high: float) -> None:
     grid = Grid()
@@ -63,6 +65,7 @@ def test_clipping_a_lone_outlier_pays_and_clipping_a_uniform_range_does_not() ->
     assert high - low > 1.9
 
 
+@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(0, 2**31))
 def test_weights_start_on_their_grid_with_the_largest_at_127(
     channels: int, size: int, seed: int
