@@ -62,6 +62,10 @@ class Deployable(Artifact):
     """A model file for a runtime, with its inputs, outputs and preprocessing."""
 
 
+class Score(Artifact):
+    """What one step did to a model: the metric and the outputs before and after it."""
+
+
 class Certificate(Artifact):
     """The verification of a deployable against its torch reference, runtime by runtime."""
 

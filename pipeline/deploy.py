@@ -64,7 +64,7 @@ def publish_arm(runner: Runner, arm: Arm, target: Target) -> Standing:
 def _arm(recipe: str, name: str) -> tuple[Runner, Arm]:
     """An arm with its steps run, those that are not cached yet."""
     runner = Runner(load_recipe(recipe), Store(cache_dir() / "store"))
-    arms = {arm.name: arm for arm in runner.recipe.file.arm}
+    arms = {part.name: part for arm in runner.recipe.file.arm for part in arm.expanded()}
     if name not in arms:
         raise UsageError(f"no arm '{name}'", where=recipe, fix=did_you_mean(name, arms))
     found = {arm.name: arm for arm in runner.run(until=certificate_id(arms[name]))}

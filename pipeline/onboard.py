@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline import auto
 from pipeline.bench.accuracy import TestSample
 from pipeline.bench.arms import deployable_arm
 from pipeline.bench.measure import measure
@@ -24,19 +25,26 @@ from pipeline.verify.reference import draw
 def measure_arms(runner: Runner, arms: Sequence[Arm], target: Target, results: Path) -> Stored:
     """Measure a recipe's arms on a target; the first is the baseline.
 
+    Of an arm with scheme auto every scheme that works is measured, and the session chooses.
+
     Raises:
         Refused: an arm did not pass verification in the runtime that the target uses.
     """
     with opened(target) as (board, settings):
-        for arm in arms:
-            verdict.require(arm.certificate.meta["runtimes"], [settings.runtime], same=True)
+        runtime, chosen = settings.runtime, auto.contests(runner, arms, settings.runtime)
+        trials = {name for contest in chosen for name in contest.others}
+        running = [arm for arm in arms if arm.name not in trials or auto.runs(arm, runtime)]
+        for arm in running:
+            verdict.require(arm.certificate.meta["runtimes"], [runtime], same=True)
         return measure(
-            [deployable_arm(arm.name, arm.deployable) for arm in arms],
+            [deployable_arm(arm.name, arm.deployable) for arm in running],
             settings,
             board,
             recipe=runner.recipe.name,
             results=results,
             sample=test_sample(runner.data, settings.samples),
+            contests=chosen,
+            costs=auto.costs(runner, running, runtime),
         )
 
 

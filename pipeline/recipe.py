@@ -20,12 +20,16 @@ STEP_KEYS = ("id", "use", "from")
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a recipe: a stage, its config, and the steps its roles are taken from."""
+    """One step of a recipe: a stage, its config, and the steps its roles are taken from.
+
+    A `trial` may be refused: it then has no result, and what needs it is left out.
+    """
 
     id: str
     stage: Stage
     config: Config
     inputs: Mapping[str, str]
+    trial: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def load(name: str) -> Recipe:
         for arm in file.arm
         if arm.source not in {s.id for s in steps}
     ]
-    names = [arm.name for arm in file.arm]
+    names = [part.name for arm in file.arm for part in arm.expanded()]
     problems += [
         f"arm '{n}': the name is used twice" for n in sorted(set(names)) if names.count(n) > 1
     ]

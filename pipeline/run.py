@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import itertools
 import os
 import tempfile
 import time
@@ -17,13 +19,14 @@ from pipeline.config.explain import did_you_mean, parse, refuse
 from pipeline.config.fields import fingerprint
 from pipeline.config.recipe import ArmConfig
 from pipeline.data.source import Data
-from pipeline.errors import UsageError
+from pipeline.errors import Refused, UsageError
 from pipeline.progress import say, working
 from pipeline.recipe import Recipe, Step, load
 from pipeline.stage import STAGES
 from pipeline.store import Store
 from pipeline.train import distributed
 
+AUTO, BASELINE = "auto", "fp32"
 STAGE_MODULES = ("train", "prune", "quantize", "convert", "qat", "verify", "escalation")
 
 
@@ -43,9 +46,34 @@ def steps_of(recipe: Recipe) -> list[Step]:
     """The recipe's own steps and those its arms imply; arms share every step they can."""
     steps = {step.id: step for step in recipe.steps}
     for arm in recipe.file.arm:
-        for step in _arm_steps(recipe, arm):
+        for part in arm.expanded():
+            for step in _arm_steps(recipe, part, trial=arm.scheme == AUTO):
+                steps.setdefault(step.id, step)
+        for step in _scores(recipe, steps, arm):
             steps.setdefault(step.id, step)
     return list(steps.values())
+
+
+def lineage(steps: Mapping[str, Step], name: str) -> list[Step]:
+    """The steps from the recipe's model to `name`, each made from the one before it."""
+    found = [steps[name]]
+    while (main := found[0].stage.main) is not None:
+        found.insert(0, steps[found[0].inputs[main]])
+    return found
+
+
+def score_id(step: str) -> str:
+    """Id of the step that tells what `step` did to its model."""
+    return f"{step}/score"
+
+
+def _scores(recipe: Recipe, steps: Mapping[str, Step], arm: ArmConfig) -> Iterator[Step]:
+    """One for each step that changes a model that has been trained."""
+    line = lineage(steps, arm.source)
+    for before, step in itertools.pairwise(line):
+        if step.stage.name not in ("train", "reset"):
+            inputs = {"model": step.id, "before": before.id}
+            yield _step(recipe, score_id(step.id), "score", {}, inputs)
 
 
 def deployable_id(arm: ArmConfig) -> str:
@@ -58,24 +86,32 @@ def certificate_id(arm: ArmConfig) -> str:
     return f"{deployable_id(arm)}/verify"
 
 
-def _arm_steps(recipe: Recipe, arm: ArmConfig) -> Iterator[Step]:
+def _arm_steps(recipe: Recipe, arm: ArmConfig, *, trial: bool) -> Iterator[Step]:
     source, made = arm.source, deployable_id(arm)
     quantize = {**recipe.file.quantize, "scheme": arm.scheme}
-    yield _step(recipe, f"{source}/export", "export", {}, model=source)
-    yield _step(recipe, f"{made}/quantize", "quantize", quantize, model=source)
+    yield _step(recipe, f"{source}/export", "export", {}, {"model": source})
+    made_by = functools.partial(_step, recipe, trial=trial and arm.scheme != BASELINE)
+    yield made_by(f"{made}/quantize", "quantize", quantize, {"model": source})
     inputs = {"model": f"{made}/quantize", "exported": f"{source}/export"}
-    yield _step(recipe, made, "convert", {}, **inputs)
+    yield made_by(made, "convert", {}, inputs)
     inputs = {"model": made, "reference": source}
-    yield _step(recipe, certificate_id(arm), "verify", recipe.file.verify, **inputs)
+    required = {"required": ()} if trial else {}  # what fails is not chosen
+    yield made_by(certificate_id(arm), "verify", {**recipe.file.verify, **required}, inputs)
 
 
 def _step(
-    recipe: Recipe, step_id: str, stage: str, table: Mapping[str, Any], **inputs: str
+    recipe: Recipe,
+    step_id: str,
+    stage: str,
+    table: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    *,
+    trial: bool = False,
 ) -> Step:
     config, problems = parse(STAGES[stage].config, table, recipe.path.parent)
     refuse(recipe.path, [f"[{stage}] {problem}" for problem in problems])
     assert config is not None
-    return Step(step_id, STAGES[stage], config, inputs)
+    return Step(step_id, STAGES[stage], config, inputs, trial)
 
 
 def data_of(recipe: Recipe) -> Data:
@@ -111,15 +147,17 @@ class Runner:
         self.recipe, self.store, self.data = recipe, store, data_of(recipe)
         self.steps = steps_of(recipe)
         self.made: dict[str, Artifact] = {}
+        self.refused: dict[str, str] = {}
         self.reports: list[StepReport] = []
 
     def run(self, until: str | None = None) -> list[Arm]:
         """Run all steps, or those up to `until`; returns the arms that are complete."""
         for number, step in enumerate(self.steps, 1):
-            self._one(step, f"[{number}/{len(self.steps)}] {step.id} ({step.stage.name})")
+            self._try(step, f"[{number}/{len(self.steps)}] {step.id} ({step.stage.name})")
             if step.id == until:
                 break
-        return [arm for arm in map(self._arm, self.recipe.file.arm) if arm is not None]
+        parts = [part for arm in self.recipe.file.arm for part in arm.expanded()]
+        return [arm for arm in map(self._arm, parts) if arm is not None]
 
     def key_parts(self, step: Step) -> dict[str, Any]:
         """All that a step's result depends on; its inputs must have been made."""
@@ -135,6 +173,19 @@ class Runner:
     def label(self, step: Step) -> str:
         """Name under which the store remembers this recipe's newest run of a step."""
         return f"{self.recipe.path}#{step.id}"
+
+    def _try(self, step: Step, label: str) -> None:
+        """Run a step; a trial that is refused, and what needs it, is left out with its reason."""
+        if missing := [self.refused[name] for name in step.inputs.values() if name in self.refused]:
+            self.refused[step.id] = missing[0]
+            return
+        try:
+            self._one(step, label)
+        except Refused as error:
+            if not step.trial:
+                raise
+            say(f"{label}: refused: {error.what}")
+            self.refused[step.id] = error.what
 
     def _one(self, step: Step, label: str) -> None:
         parts = self.key_parts(step)

@@ -34,6 +34,7 @@ ROOMS = {
     "convert": ("convert", "quantize/ranges.py", "agent/inspection.py"),
     "qat": ("qat", "quantize/homes.py", "train", "convert", "models/graph.py"),
     "escalate": ("escalation", "qat", "quantize", "train", "convert", "verify/runs.py"),
+    "score": ("verify/score.py", "verify/reference.py", "data"),
     "verify": ("verify", "convert/audit.py", "convert/flatbuffer.py", "data", "agent"),
 }
 

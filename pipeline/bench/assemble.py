@@ -11,10 +11,12 @@ from pipeline.artifacts import file_digest
 from pipeline.bench.accuracy import TestSample, accuracy_rows
 from pipeline.bench.arms import Arm
 from pipeline.bench.conditions import conditions, machine, texts_of
+from pipeline.bench.contest import Contest
+from pipeline.bench.contest import settle as settle_contest
 from pipeline.bench.energy import energy_rows
 from pipeline.bench.paced import paced_rows
 from pipeline.bench.plan import session_pairs
-from pipeline.bench.records import ArmEntry, Comparison, Failure, Record, Row
+from pipeline.bench.records import ArmEntry, Comparison, Cost, Failure, Record, Row
 from pipeline.bench.results import Event, session_id
 from pipeline.bench.rows import arm_rows, by_process, compare_arms, process_states, settle
 from pipeline.bench.sampler import sampler_rows
@@ -39,6 +41,8 @@ class Session:
     events: Sequence[Event]
     outputs: Sequence[Event]
     sample: TestSample | None
+    contests: Sequence[Contest] = ()
+    costs: Sequence[Cost] = ()
 
 
 def to_record(done: Session, *, models: Mapping[str, Model] | None = None) -> Record:
@@ -62,6 +66,11 @@ def to_record(done: Session, *, models: Mapping[str, Model] | None = None) -> Re
         arms=[_entry(arm) for arm in done.arms],
         rows=list(_rows(done)),
         comparisons=[withheld(each, cautions) for each in _comparisons(done)],
+        choices=[
+            settle_contest(each, done.arms, done.order, by_process(done.events), cautions)
+            for each in done.contests
+        ],
+        costs=list(done.costs),
         processes=list(process_states(by_process(done.events))),
         failures=list(_failures(done)),
         before=before,

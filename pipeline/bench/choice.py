@@ -44,6 +44,8 @@ def choose(baseline: Offer, others: Sequence[Offer]) -> Choice:
     elif smaller:
         taken = min(smaller, key=lambda one: one.size_bytes)
     why = {one.name: _why(one, taken) for one in (baseline, *others)}
+    if taken is baseline and any(_verdict(one) is Verdict.INVALID for one in usable):
+        why[baseline.name] = "the session is INVALID, nothing in it can be compared: measure again"
     return Choice(taken.name, why)
 
 
@@ -63,7 +65,7 @@ def _why(one: Offer, taken: Offer) -> str:
         return one.missing
     verdict = _verdict(one)
     if verdict is None:
-        return f"{taken.name} is better" if one.comparison is None else "not measured"
-    if verdict in (Verdict.SLOWER, Verdict.UNDECIDED):
+        return f"{taken.name} is better"
+    if verdict not in (Verdict.FASTER, Verdict.EQUIVALENT):
         return f"{verdict} against its own fp32"
     return f"{verdict}, but {taken.name} is better"

@@ -13,9 +13,11 @@ from pipeline.bench.accuracy import TestSample, write_samples
 from pipeline.bench.arms import Arm
 from pipeline.bench.assemble import Session, to_record
 from pipeline.bench.bar import session_bar
+from pipeline.bench.contest import Contest
 from pipeline.bench.energy import energy_spec
 from pipeline.bench.meter import Beside, beside
 from pipeline.bench.plan import session_order
+from pipeline.bench.records import Cost
 from pipeline.bench.results import Event, Stored, save
 from pipeline.bench.settings import SessionSettings
 from pipeline.board.board import Board
@@ -25,12 +27,13 @@ from pipeline.errors import Refused
 
 def measure(
     arms: Sequence[Arm], settings: SessionSettings, board: Board, *, recipe: str, results: Path,
-    sample: TestSample | None = None,
+    sample: TestSample | None = None, contests: Sequence[Contest] = (), costs: Sequence[Cost] = (),
 ) -> Stored:  # fmt: skip
     """Measure `arms` against the first of them in one session, and store the record.
 
     A process that fails is a data point. `sample` gives real inputs and on-device accuracy;
-    without it inputs are random.
+    without it inputs are random. `contests` are arms among which the session chooses; `costs` are
+    what made the arms' files, for the record.
 
     Raises:
         Refused: every process of an arm failed, or the runtime cannot be had.
@@ -42,9 +45,12 @@ def measure(
         samples = write_samples(sample, arms, Path(name)) if sample else {}
         order = session_order(len(arms), settings.processes, settings.seed)
         events = agent.measure(order, samples)
-        _refuse_dead(arms, events)
+        trials = {name for contest in contests for name in contest.others}
+        _refuse_dead([arm for arm in arms if arm.name not in trials], events)
         judged = agent.evaluate(samples)
-        done = Session(recipe, started, settings, arms, order, events, judged, sample)
+        done = Session(
+            recipe, started, settings, arms, order, events, judged, sample, contests, costs
+        )
         record = to_record(done)
     return Stored(save(results, record, [*events, *judged]), record)
 

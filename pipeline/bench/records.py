@@ -122,6 +122,38 @@ class Comparison(Part):
     confidence: float = 0.95
 
 
+class Tried(Part):
+    """One scheme of an arm with scheme auto, against the arm's own fp32 in the same session."""
+
+    arm: str
+    comparison: Comparison | None = None
+    kept: bool
+    why: str
+
+
+class Chosen(Part):
+    """What an arm with scheme auto came to on this board."""
+
+    arm: str
+    taken: str
+    tried: list[Tried]
+
+
+class Cost(Part):
+    """What one step on the way to an arm's file did, on validation samples.
+
+    `step` is the recipe's step, then `float tflite` (conversion) and the arm's scheme
+    (quantization). `metric` is after it, `delta` what it changed; `sqnr_db` is how close the
+    outputs are to those before it (of a file: to torch). None: not told by the data.
+    """
+
+    arm: str
+    step: str
+    metric: float | None = None
+    delta: float | None = None
+    sqnr_db: float | None = None
+
+
 class Failure(Part):
     """A process that gave no figures: a data point too."""
 
@@ -191,6 +223,8 @@ class Record(Part):
     arms: list[ArmEntry]
     rows: list[Row]
     comparisons: list[Comparison] = []
+    choices: list[Chosen] = []
+    costs: list[Cost] = []
     processes: list[Process] = []
     failures: list[Failure] = []
     before: Conditions = Conditions()

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.bench import told
 from pipeline.bench.compare import Line, lines
 from pipeline.bench.numbers import figure, ratio, shown
 from pipeline.bench.records import Level, Record, Row, Steadiness, Verdict
@@ -54,7 +55,7 @@ def _print_session(console: Console, record: Record) -> None:
     for text in heading(record):
         console.print(Text(text))
     console.print(_table(record))
-    for text in _notes(record):
+    for text in (*_notes(record), *told.choices(record), *told.costs(record)):
         console.print(Text(text))
     console.print()
 

@@ -10,6 +10,8 @@ from pipeline.config.base import Config
 from pipeline.config.fields import Reference, UserPath
 from pipeline.config.settings import Settings
 
+SCHEMES = ("fp32", "fp16", "dynamic", "int8", "mixed")
+
 
 class ModelConfig(Config):
     """Where the model comes from: a factory, and weights unless it is trained here."""
@@ -60,6 +62,13 @@ class ArmConfig(Config):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
     source: str = Field(alias="from")
     scheme: Literal["fp32", "fp16", "dynamic", "int8", "mixed", "auto"] = "int8"
+
+    def expanded(self) -> list[ArmConfig]:
+        """The arms that are measured: of `auto`, one a scheme, among which the session chooses."""
+        if self.scheme != "auto":
+            return [self]
+        named = [(f"{self.name} {scheme}", scheme) for scheme in SCHEMES]
+        return [self.model_copy(update={"name": n, "scheme": scheme}) for n, scheme in named]
 
 
 class RecipeFile(Config):

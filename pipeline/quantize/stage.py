@@ -21,7 +21,8 @@ class QuantizeConfig(Config):
 
     `calibration` turns what they show into ranges; `best` tries every method and keeps the one
     with the least output error on the quarter of the samples that set no range. `min_sqnr_db` is
-    what mixed keeps layers in float for.
+    what mixed keeps layers in float for. `max_drop` is what an arm with scheme auto may lose of
+    the metric, on validation and against its own float file.
     """
 
     scheme: Scheme = "int8"
@@ -29,6 +30,7 @@ class QuantizeConfig(Config):
     samples: int = Field(default=256, ge=1)
     seed: int = Field(default=0, ge=0)
     min_sqnr_db: float = 15
+    max_drop: float = Field(default=0.01, ge=0)
 
 
 @stage(version=2)

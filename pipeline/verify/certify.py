@@ -19,6 +19,7 @@ from pipeline.verify import reference as torch_side
 from pipeline.verify import verdict
 from pipeline.verify.figures import compare
 from pipeline.verify.runs import Job, Run, evaluate, partitions
+from pipeline.verify.score import metric
 
 if TYPE_CHECKING:
     from pipeline.data.source import Data
@@ -63,6 +64,8 @@ def run(
         "scheme": model.meta["scheme"],
         "audit": found.to_json(),
         "runtimes": runtimes,
+        "metric": metric(data, subject.reference, subject.index),
+        "spread_db": verdict.spread_db(runtimes),
     }
     work.out.mkdir(parents=True, exist_ok=True)
     write_atomic(work.out / FILE, json.dumps(meta, indent=1, sort_keys=True).encode())
@@ -113,17 +116,16 @@ def _figures(subject: Subject, done: Run, job: str) -> dict[str, Any] | None:
     if outputs and got != want:
         fix = "name the checkpoint that the file was made from"
         raise UsageError(f"the file answers {got}, the reference {want}", where=job, fix=fix)
-    return None if not outputs else compare(subject.reference, outputs, decides=subject.decides)
+    if not outputs:
+        return None
+    found = compare(subject.reference, outputs, decides=subject.decides)
+    return {**found, "metric": metric(subject.data, outputs, subject.index)}
 
 
 def _accuracy(subject: Subject, done: Run, index: NDArray[np.int64]) -> dict[str, Any] | None:
     """The metric over test samples; None where several outputs have no metric of their own."""
-    outputs = _in_torch_layout(subject, done, "test")
-    if not outputs or (len(outputs) > 1 and not subject.data.task.metric):
-        return None
-    given: Any = outputs[0] if len(outputs) == 1 else outputs
-    value = subject.data.metric(given, subject.data.targets("test", index))
-    return {"value": value, "n": len(index)}
+    value = metric(subject.data, _in_torch_layout(subject, done, "test"), index, "test")
+    return None if value is None else {"value": value, "n": len(index)}
 
 
 def _in_torch_layout(subject: Subject, done: Run, job: str) -> list[NDArray[np.float32]]:
