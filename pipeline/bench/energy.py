@@ -65,9 +65,11 @@ def _span(event: Event) -> Span:
     return begin, end
 
 
-def edges(events: Sequence[Event]) -> list[int]:
-    """Times at which the power must have changed, as work began or ended."""
-    return [t for block in blocks(events) for t in block.active]
+def changes(events: Sequence[Event]) -> list[Span]:
+    """Spans in which the power must have changed: from idle to steady work, and back."""
+    planned = blocks(events)
+    begins = [(block.before[1], block.active[0]) for block in planned]
+    return begins + [(block.active[1], block.after[0]) for block in planned]
 
 
 def energy_rows(
@@ -80,7 +82,7 @@ def energy_rows(
     """
     planned = blocks(events)
     for rail in rails(events, wiring) if planned else []:
-        if any(fault.kind in FATAL for fault in sensor_faults(rail, edges(events))):
+        if any(fault.kind in FATAL for fault in sensor_faults(rail, changes(events))):
             continue
         yield from _rail_rows(arms, planned, rail)
 

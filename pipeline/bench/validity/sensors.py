@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.bench.energy import edges
+from pipeline.bench.energy import changes
 from pipeline.bench.rails import rails
 from pipeline.bench.records import Caution, Level
 from pipeline.bench.results import Event
@@ -20,7 +20,7 @@ MISSED = 0.05
 
 def faults(evidence: Evidence) -> Iterator[Caution]:
     """What a sensor's own readings show to be wrong with it."""
-    work = edges(evidence.events)
+    work = changes(evidence.events)
     for rail in rails(evidence.events, evidence.settings.wiring):
         for fault in sensor_faults(rail, work):
             detail = f"{rail.scope} {fault.kind}: {fault.detail}"

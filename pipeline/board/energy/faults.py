@@ -19,6 +19,9 @@ FaultKind = Literal["frozen", "dropping", "wrapping", "negative", "saturated", "
 FATAL: frozenset[FaultKind] = frozenset({"frozen", "wrapping", "negative", "saturated", "unit-off"})
 """Readings with such a fault are no figures; dropped readings only widen the uncertainty."""
 
+Values = Sequence[tuple[int, float]]
+Changes = Sequence[tuple[int, int]]
+
 LEAST = 20
 CHANCE = 1e-6
 LONG_GAP, MOST_MISSING = 3.0, 0.05
@@ -38,11 +41,12 @@ class SensorFault:
     detail: str
 
 
-def sensor_faults(rail: Rail, edges_ns: Sequence[int] = ()) -> list[SensorFault]:
+def sensor_faults(rail: Rail, changes_ns: Changes = ()) -> list[SensorFault]:
     """Everything that the readings of a rail show to be wrong with it; nothing for a sound one.
 
-    `edges_ns`, on the board's clock, are times at which the power must have changed, such as those
-    where work begins: a reading that stays the same over one is frozen, however coarse it is.
+    `changes_ns`, on the board's clock, are spans in which the power must have changed, such as
+    from the end of idle to the begin of steady work: a reading that is the same from a second
+    before one to a second after it is frozen, however coarse it is.
     """
     values = rail.values()
     if len(rail.rows) < LEAST:
@@ -50,11 +54,8 @@ def sensor_faults(rail: Rail, edges_ns: Sequence[int] = ()) -> list[SensorFault]
     found = [*_dropping(rail, values)]
     if len(values) >= LEAST:
         checks = _of_counters if kind(rail.sensor).COUNTER else _of_power
-        found += checks(rail, values, edges_ns)
+        found += checks(rail, values, changes_ns)
     return found
-
-
-Values = Sequence[tuple[int, float]]
 
 
 def _dropping(rail: Rail, values: Values) -> Iterator[SensorFault]:
@@ -76,7 +77,7 @@ def _float(text: object) -> float:
         return 0.0
 
 
-def _of_power(rail: Rail, values: Values, edges_ns: Sequence[int]) -> Iterator[SensorFault]:
+def _of_power(rail: Rail, values: Values, changes_ns: Changes) -> Iterator[SensorFault]:
     watts = np.array([v for _, v in values])
     accuracy = rail.accuracy
     low = -3 * accuracy.offset_w - accuracy.resolution_w - 1e-3
@@ -84,12 +85,12 @@ def _of_power(rail: Rail, values: Values, edges_ns: Sequence[int]) -> Iterator[S
         yield SensorFault("negative", f"{watts.min():.3g} W")
     yield from _unit_off(rail, watts)
     yield from _saturated(values)
-    yield from _frozen(values, edges_ns)
+    yield from _frozen(values, changes_ns)
 
 
-def _of_counters(rail: Rail, values: Values, edges_ns: Sequence[int]) -> Iterator[SensorFault]:
+def _of_counters(rail: Rail, values: Values, changes_ns: Changes) -> Iterator[SensorFault]:
     """A counter that stands still or starts again where it should not."""
-    del edges_ns
+    del changes_ns
     joules = np.array([v for _, v in values])
     times = np.array([t for t, _ in values])
     longest, _ = _longest_run(values)
@@ -133,11 +134,11 @@ def _saturated(values: Values) -> Iterator[SensorFault]:
         yield SensorFault("saturated", f"{times} of {len(values)} readings are {top:.6g} W")
 
 
-def _frozen(values: Values, edges_ns: Sequence[int]) -> Iterator[SensorFault]:
+def _frozen(values: Values, changes_ns: Changes) -> Iterator[SensorFault]:
     longest, repeats = _longest_run(values)
     begin, end = values[longest[0]][0], values[longest[-1]][0]
     seconds = (end - begin) * 1e-9
-    over = [edge for edge in edges_ns if begin < edge - 1e9 and edge + 1e9 < end]
+    over = [span for span in changes_ns if begin < span[0] - 1e9 and span[1] + 1e9 < end]
     length = len(longest)
     by_chance = len(values) * repeats**length if repeats > 0 else 0.0
     if over or (length >= 5 and repeats < 0.5 and by_chance < CHANCE):

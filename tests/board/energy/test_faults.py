@@ -19,12 +19,12 @@ def power(seed: int, step_w: float = 0.00625, noise_w: float = 0.02) -> np.ndarr
     return np.round((level + chance.normal(0, noise_w, COUNT)) / step_w) * step_w
 
 
-def kinds(found: Rail, *edges: int) -> set[str]:
-    return {fault.kind for fault in sensor_faults(found, edges)}
+def kinds(found: Rail, *changes: tuple[int, int]) -> set[str]:
+    return {fault.kind for fault in sensor_faults(found, changes)}
 
 
-def edges_of(found: Rail) -> list[int]:
-    return [found.rows[n][0] for n in (100, 200, 300)]
+def changes_of(found: Rail) -> list[tuple[int, int]]:
+    return [(found.rows[n - 2][0], found.rows[n + 2][0]) for n in (100, 200, 300)]
 
 
 @pytest.mark.parametrize("step_w", [0.0001, 0.00625, 0.1, 0.5])
@@ -33,7 +33,7 @@ def test_a_sound_sensor_has_no_fault(step_w: float, noise_w: float) -> None:
     """However coarse it is: readings that repeat in steady power are no frozen ones."""
     for seed in range(25):
         sound = rail(power(seed, step_w, noise_w))
-        assert sensor_faults(sound, edges_of(sound)) == []
+        assert sensor_faults(sound, changes_of(sound)) == []
 
 
 def test_frozen_for_some_seconds() -> None:
@@ -46,7 +46,7 @@ def test_frozen_over_the_begin_of_work_however_coarse() -> None:
     values = power(1, step_w=0.5, noise_w=0.0)
     values[80:140] = values[80]
     frozen = rail(values)
-    assert kinds(frozen, *edges_of(frozen)) == {"frozen"}
+    assert kinds(frozen, *changes_of(frozen)) == {"frozen"}
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3])

@@ -5,11 +5,13 @@ error queue, `CONF`, `MEAS`/`READ`. Faults are options: python instrument.py (pt
 """
 
 import argparse
+import contextlib
 import os
 import socket
 import sys
 import time
 import tty
+from pathlib import Path
 
 IDN = "SECATEUR,STUB POWER METER,SN0001,1.0"
 
@@ -46,8 +48,23 @@ class Instrument:
             return None
         if options.over and self.readings >= options.over:
             return "+9.90000000E+37"
+        if options.of:
+            return f"{options.watts + options.work * working(options.of):+.8E}"
         value = {"MEAS:VOLT?": options.volts, "MEAS:CURR?": options.watts / options.volts}
         return f"{value.get(command, options.watts + self.readings * 1e-6):+.8E}"
+
+
+def working(pid):
+    """Whether an agent of that process has a worker: then the board it looks at is at work."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"--worker" in words:
+                agent = words[words.index(b"--worker") + 1].decode()
+                status = Path("/proc", agent, "stat").read_text()
+                if status.rpartition(")")[2].split()[1] == str(pid):
+                    return True
+    return False
 
 
 def serve(fd, instrument):
@@ -76,6 +93,8 @@ def main():
     parser.add_argument("--late", type=int, default=0, help="every n-th reading comes late")
     parser.add_argument("--late-s", type=float, default=0.5)
     parser.add_argument("--leave", type=int, default=0, help="end at this reading")
+    parser.add_argument("--of", type=int, default=0, help="see `working`")
+    parser.add_argument("--work", type=float, default=2.0, help="watts of that work")
     parser.add_argument("--end", default="\n")
     options = parser.parse_args()
     instrument = Instrument(options)
