@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ Changes = Sequence[tuple[int, int]]
 
 LEAST = 20
 CHANCE = 1e-6
+STRETCH = 40
 LONG_GAP, MOST_MISSING = 3.0, 0.05
 PLAUSIBLE_W = (0.02, 300.0)
 PLAUSIBLE_V = (0.3, 60.0)
@@ -93,7 +93,7 @@ def _of_counters(rail: Rail, values: Values, changes_ns: Changes) -> Iterator[Se
     del changes_ns
     joules = np.array([v for _, v in values])
     times = np.array([t for t, _ in values])
-    longest, _ = _longest_run(values)
+    longest = max(_runs(values), key=len)
     if times[longest[-1]] - times[longest[0]] > STILL_S * 1e9:
         seconds = (times[longest[-1]] - times[longest[0]]) * 1e-9
         yield SensorFault("frozen", f"the counter stood still for {seconds:.1f} s")
@@ -135,25 +135,35 @@ def _saturated(values: Values) -> Iterator[SensorFault]:
 
 
 def _frozen(values: Values, changes_ns: Changes) -> Iterator[SensorFault]:
-    longest, repeats = _longest_run(values)
+    runs = _runs(values)
+    longest = max(runs, key=len)
     begin, end = values[longest[0]][0], values[longest[-1]][0]
-    seconds = (end - begin) * 1e-9
     over = [span for span in changes_ns if begin < span[0] - 1e9 and span[1] + 1e9 < end]
-    length = len(longest)
-    by_chance = len(values) * repeats**length if repeats > 0 else 0.0
-    if over or (length >= 5 and repeats < 0.5 and by_chance < CHANCE):
+    by_chance = len(values) * _repeats(runs, len(longest)) ** len(longest)
+    if over or by_chance < CHANCE:
         what = "while the work began or ended" if over else "unlike before"
+        seconds = (end - begin) * 1e-9
         yield SensorFault("frozen", f"the same reading for {seconds:.1f} s, {what}")
 
 
-def _longest_run(values: Values) -> tuple[range, float]:
-    """Positions of the longest run of equal readings, and the share of repeats outside of it."""
+def _runs(values: Values) -> list[range]:
+    """Positions of equal readings in a row."""
     position, runs = 0, []
     for _, group in groupby(v for _, v in values):
         length = sum(1 for _ in group)
         runs.append(range(position, position + length))
         position += length
-    longest = max(runs, key=len)
-    elsewhere = len(values) - len(longest)
-    repeats = sum(len(run) - 1 for run in runs) - (len(longest) - 1)
-    return longest, (repeats + 1) / (elsewhere + 2) if elsewhere else math.nan
+    return runs
+
+
+def _repeats(runs: Sequence[range], longest: int) -> float:
+    """How often a reading repeats the one before where the power is steadiest.
+
+    Runs like the longest are left out: they may be what is frozen.
+    """
+    others = [run for run in runs if len(run) < max(2, longest / 2)]
+    flags = np.concatenate([np.arange(len(run)) > 0 for run in others]) if others else []
+    if len(flags) < STRETCH:
+        return 1.0
+    most = np.convolve(flags, np.ones(STRETCH), mode="valid").max()
+    return float((most + 1) / (STRETCH + 2))
