@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pipeline.board.doctor.finding import Finding
 from pipeline.board.doctor.folder import folder
 from pipeline.board.doctor.gather import gather
 from pipeline.board.doctor.left import settings
 from pipeline.board.doctor.machine import machine
+from pipeline.board.doctor.sensors import meter, sensors
 from pipeline.board.facts import Texts, parse
 from pipeline.board.interpreter import Interpreter, interpreters, recent
 from pipeline.board.open import called, open_transport
@@ -36,12 +38,20 @@ def examine(target: Target) -> list[Finding]:
             left = settings(shell, pythons)
     except (BoardUnreachable, Refused) as problem:
         return [Finding("connection", "fail", _line(problem), problem.fix, problem.exit_code)]
-    found = findings(texts, pythons, target.file.runtimes, name=name)
-    return found if left is None else [*found, left]
+    lab = target.lab
+    wiring = {name: stated.model_dump(exclude_none=True) for name, stated in lab.sensors.items()}
+    found = findings(texts, pythons, target.file.runtimes, name=name, wiring=wiring)
+    found += [left] if left else []
+    return [*found, *([meter(lab.meter.model_dump(exclude_none=True))] if lab.meter else [])]
 
 
 def findings(
-    texts: Texts, pythons: Sequence[Interpreter], runtimes: Sequence[str], *, name: str
+    texts: Texts,
+    pythons: Sequence[Interpreter],
+    runtimes: Sequence[str],
+    *,
+    name: str,
+    wiring: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Finding]:
     """What a board's answers mean."""
     facts = parse(texts)
@@ -52,6 +62,7 @@ def findings(
         *_python(pythons, runtimes, name),
         *folder(texts),
         *machine(texts),
+        *sensors(texts, wiring or {}),
     ]
 
 

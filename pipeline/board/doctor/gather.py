@@ -27,12 +27,18 @@ say tools; for t in sha256sum readlink mv ln df; do command -v $t > /dev/null ||
 say uname; uname -snrvm
 say tmp; [ -w /tmp ] && echo yes
 say "vcgencmd get_throttled"; command -v vcgencmd > /dev/null && vcgencmd get_throttled 2> /dev/null
+say "vcgencmd pmic_read_adc"
+command -v vcgencmd > /dev/null && vcgencmd pmic_read_adc 2> /dev/null
 for file in /proc/loadavg /proc/cpuinfo /proc/meminfo /proc/device-tree/model /etc/os-release \
   /sys/class/dmi/id/product_name /sys/devices/system/cpu/cpufreq/policy*/scaling_governor \
   /sys/devices/system/cpu/cpufreq/policy*/scaling_available_governors \
   /sys/class/thermal/thermal_zone*/type /sys/class/thermal/thermal_zone*/temp \
   /sys/class/hwmon/hwmon*/name /sys/class/hwmon/hwmon*/power1_input \
-  /sys/class/hwmon/hwmon*/in1_input /sys/class/powercap/intel-rapl:?/energy_uj
+  /sys/class/hwmon/hwmon*/in?_input /sys/class/hwmon/hwmon*/in?_label \
+  /sys/class/hwmon/hwmon*/in?_enable /sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*/in?_enable \
+  /sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*/name \
+  /sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*/in?_label \
+  /sys/class/powercap/intel-rapl:?/name /sys/class/powercap/intel-rapl:?/energy_uj
 do [ -e "$file" ] && { say "$file"; cat "$file" 2> /dev/null; }; done
 true
 """

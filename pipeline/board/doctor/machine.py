@@ -1,16 +1,13 @@
-"""Checks of the machine: clock, heat, load, memory, sensors, and what we may change."""
+"""Checks of the machine: clock, heat, load, memory, and what we may change."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from pipeline.board.doctor.finding import Finding
 from pipeline.board.facts import Facts, Texts, parse
 
 WARM_C, BUSY, LITTLE_KIB = 70.0, 0.5, 200_000
-HWMON = re.compile(r"/sys/class/hwmon/(hwmon\d+)/(?:power1_input|in1_input)")
-METERS = ("ina2", "ina3")
 
 
 def machine(texts: Texts) -> Iterator[Finding]:
@@ -21,7 +18,6 @@ def machine(texts: Texts) -> Iterator[Finding]:
     yield from _heat(facts)
     yield _load(facts)
     yield _memory(facts)
-    yield _sensors(texts)
     yield privileges(texts)
 
 
@@ -82,14 +78,3 @@ def _memory(facts: Facts) -> Finding:
     little = free < LITTLE_KIB
     fix = "stop what fills it, or it swaps" if little else ""
     return Finding("memory", "warn" if little else "ok", f"{free / 1000:,.0f} MB available", fix)
-
-
-def _sensors(texts: Texts) -> Finding:
-    chips = {m[1] for path in texts if (m := HWMON.fullmatch(path))}
-    names = [texts.get(f"/sys/class/hwmon/{chip}/name", "").strip() for chip in sorted(chips)]
-    found = [name for name in names if name.startswith(METERS)]
-    found += ["rapl"] if any("intel-rapl" in path and text for path, text in texts.items()) else []
-    if found:
-        return Finding("sensors", "ok", ", ".join(found))
-    fix = "for energy, wire an INA226 or the like to the supply; all else is measured without"
-    return Finding("sensors", "warn", "no power sensor: no energy rows", fix)

@@ -34,6 +34,7 @@ CHIPS = {
     "ina231": Chip(0.005, 50, 2.5, 25),
 }
 ALIKE = {"ina209": "ina219", "ina220": "ina219"}
+KNOWN = {*CHIPS, *ALIKE, "ina260"}
 INA260 = Accuracy(0.005, 0.025, 0.010, 0.0022, source="INA260 data sheet")
 
 
