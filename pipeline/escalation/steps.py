@@ -27,13 +27,14 @@ from pipeline.artifacts import (
 )
 from pipeline.board.runtimes import python_for
 from pipeline.convert.stage import ConvertConfig, ExportConfig, convert, export
-from pipeline.errors import Refused
+from pipeline.errors import Refused, UsageError
 from pipeline.progress import say
 from pipeline.prune.checkpoint import load
 from pipeline.qat.stage import qat
 from pipeline.quantize.refine import RefineConfig, correct_bias, equalize
 from pipeline.quantize.stage import QuantizeConfig, Scheme, quantize
 from pipeline.store import read_json
+from pipeline.train import distributed
 from pipeline.train.loop import evaluate as evaluate_torch
 from pipeline.verify.reference import store
 from pipeline.verify.runs import Job, evaluate
@@ -122,7 +123,11 @@ def run(
 
     Raises:
         Refused: no rung keeps it; says the best figure.
+        UsageError: under torchrun.
     """
+    if distributed.world_size() > 1:
+        fix = "run it without torchrun, or use a qat step"
+        raise UsageError("climbs in one process", where="escalate", fix=fix)
     baseline = evaluate_torch(load(model), data, "validation")
     climb, tried = Climb(model, teacher, data, cfg, work.scratch), list[Tried]()
     say(f"  float: validation {baseline:.4f}, at least {baseline - cfg.max_drop:.4f} is wanted")

@@ -24,7 +24,11 @@ class QatConfig(FinetuneConfig):
     timeout_s: float = Field(default=1800, gt=0, description="bound of the converter's process")
 
 
-@stage(version=1, tools=("torch", "onnx", "onnxscript", "tensorflow", "ai-edge-litert"))
+@stage(
+    version=1,
+    tools=("torch", "onnx", "onnxscript", "tensorflow", "ai-edge-litert"),
+    together=True,
+)
 def qat(
     model: Checkpoint, *, teacher: Checkpoint | None = None, data: Data, cfg: QatConfig,
     work: Workdir,

@@ -28,6 +28,7 @@ from pipeline.qat.spec import quant_spec
 from pipeline.quantize.homes import Fit, settle, write_back
 from pipeline.quantize.trained import FILE as NETWORK
 from pipeline.quantize.trained import SPEC
+from pipeline.train import distributed
 from pipeline.train.distill import distilled
 from pipeline.train.loop import evaluate, fit
 
@@ -94,7 +95,8 @@ def prepare(model: Checkpoint, data: Data, cfg: QatConfig, work: Workdir) -> Sim
 
 
 def _exported(model: Checkpoint, cfg: QatConfig, work: Workdir) -> Exported:
-    part = Workdir(work.scratch / "float", work.scratch / "export")
+    near = work.scratch / f"process-{distributed.rank()}"  # torchrun's share one scratch folder
+    part = Workdir(near / "float", near / "export")
     part.out.mkdir(parents=True, exist_ok=True)
     part.scratch.mkdir(parents=True, exist_ok=True)
     return export(model, ExportConfig(timeout_s=cfg.timeout_s), part)
@@ -105,7 +107,9 @@ def _source(model: Checkpoint, exported: Exported, work: Workdir, operator: Oper
     layout, shape, graph = exported.meta["layout"], model.meta["input"], load(model)
     x = np.random.default_rng(0).standard_normal((2, *shape), dtype=np.float32)
     moved = np.ascontiguousarray(x.transpose(layout["input"]))
-    values = file_activations(exported.file("float.tflite"), moved, work.scratch / "probe", 600)
+    values = file_activations(
+        exported.file("float.tflite"), moved, work.scratch / f"probe-{distributed.rank()}", 600
+    )
     wanted = {i: values[i] for i in operator.outputs if i in values}
     matches = correspond(graph, torch_activations(graph, torch.from_numpy(x)), wanted)
     return next((match.source for match in matches.values()), "")
