@@ -16,10 +16,10 @@ NAMES = ("python3", *(f"python3.{minor}" for minor in (13, 12, 11, 10, 9)))
 ASK = """
 code=$1; shift
 for name in "$@"; do
+  beat
   path=$(command -v "$name") && "$path" -I -c "$code" 2> /dev/null || :
 done
 """
-TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Interpreter:
 def interpreters(shell: Shell) -> list[Interpreter]:
     """Every Python 3 that the board's PATH has; the one it calls `python3` first."""
     source = (SOURCE / "probe.py").read_text()
-    lines = shell.run(ASK, source, *NAMES, timeout_s=TIMEOUT_S).splitlines()
+    lines = shell.run(ASK, source, *NAMES).splitlines()
     found = [described(json.loads(line)) for line in lines if line.startswith("{")]
     return list({one.path: one for one in found}.values())
 

@@ -96,18 +96,21 @@ class Local:
     """The transport to this machine."""
 
     def exec(self, command: Sequence[str], *, timeout_s: float) -> Completed:
-        """Run a command to its end. Raises BoardUnreachable: not there, or over its time."""
+        """Run a command to its end. Raises BoardUnreachable: not there, or silent too long."""
         try:
-            done = subprocess.run(
-                list(command), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s
-            )
+            child = subprocess.Popen(
+                list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )  # fmt: skip
         except OSError as problem:
             raise _cannot_start(command, problem) from None
-        except subprocess.TimeoutExpired:
-            raise BoardUnreachable(
-                f"no end within {timeout_s:g} s", where=command[0], fix="see what holds it up"
-            ) from None
-        return Completed(done.returncode, done.stdout, done.stderr)
+        with child:
+            try:
+                stdout, stderr = _outputs(child, timeout_s)
+            except BaseException:
+                child.kill()
+                raise
+        return Completed(child.returncode, stdout, stderr)
 
     def stream(self, command: Sequence[str]) -> LocalStream:
         """Start a command with which a session talks."""
@@ -134,6 +137,19 @@ class Local:
 
     def close(self) -> None:
         """Nothing to end: there is no connection."""
+
+
+def _outputs(child: subprocess.Popen[bytes], silence_s: float) -> tuple[bytes, bytes]:
+    """All that a child says. Raises BoardUnreachable: nothing came from it for too long."""
+    heard = 0
+    while True:
+        try:
+            return child.communicate(timeout=silence_s)
+        except subprocess.TimeoutExpired as so_far:
+            if len(so_far.output or b"") <= heard:
+                what = f"no end within {silence_s:g} s"
+                raise BoardUnreachable(what, where="sh", fix="see what holds it up") from None
+            heard = len(so_far.output or b"")
 
 
 def _readable(fd: int, timeout_s: float) -> bool:

@@ -30,8 +30,7 @@ def open_board(target: Target) -> Iterator[Board]:
         with closing(LocalBoard()) as board:
             yield board
         return
-    # A second of an emulated clock is many of ours on a busy machine; a dead line shows anyway.
-    silence_s = session.SILENCE_S * (SLOW_CLOCK if target.emulated else 1)
+    silence_s = session.SILENCE_S * _patience(target)
     with (
         open_transport(target) as transport,
         closing(
@@ -45,7 +44,7 @@ def open_board(target: Target) -> Iterator[Board]:
 def open_slot(target: Target) -> Iterator[Slot]:
     """The target's slot for releases. Raises as `open_board` does, but reserves nothing."""
     with open_transport(target) as transport:
-        shell = Shell(transport, called(target))
+        shell = Shell(transport, called(target), patience=_patience(target))
         yield Slot(shell, folder_on(shell, target.root), target.slot)
 
 
@@ -64,6 +63,11 @@ def hooks_of(target: Target) -> Hooks:
 def called(target: Target) -> str:
     """What errors call the board."""
     return target.name if target.file.transport == "local" else target.require_host()
+
+
+def _patience(target: Target) -> int:
+    """A second of an emulated clock is many of ours on a busy machine; a dead line shows anyway."""
+    return SLOW_CLOCK if target.emulated else 1
 
 
 def _local(target: Target) -> Transport:

@@ -19,6 +19,11 @@ class Release:
     manifest: bytes
 
     @property
+    def size_bytes(self) -> int:
+        """Bytes of all its files."""
+        return sum(path.stat().st_size for path in self.files.values()) + len(self.manifest)
+
+    @property
     def digest(self) -> str:
         """sha256 of the manifest, so also of every file: `sha256sum` on the board can check it."""
         return hashlib.sha256(self.manifest).hexdigest()

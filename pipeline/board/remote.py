@@ -47,7 +47,7 @@ class RemoteBoard:
         silence_s: float = session.SILENCE_S,
     ) -> None:  # fmt: skip
         self._transport, self._name, self._silence_s = transport, name, silence_s
-        self._shell = Shell(transport, name)
+        self._shell = Shell(transport, name, patience=silence_s / session.SILENCE_S)
         self._work = folder_on(self._shell, root) / WORK
         self._pythons = interpreters(self._shell)
         self._ready: dict[str, tuple[Choice, PurePosixPath | None]] = {}

@@ -2,43 +2,61 @@
 
 `<root>/<slot>/releases/<digest>/` holds a release, `<root>/<slot>/current` is a symbolic link to
 one of them. A reader that resolves the link once and opens files below sees one whole release.
-Everything here can be cut at any point and done again. The board needs POSIX sh and sha256sum.
+Everything here can be cut at any point, by a lost line or by lost power, and done again: the next
+command finds what is half-done and takes it back. The board needs POSIX sh and sha256sum.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.artifacts import MANIFEST, digest_of
+from pipeline.artifacts import MANIFEST
+from pipeline.board.alone import alone
 from pipeline.board.release import Release
 from pipeline.board.shell import Shell
 from pipeline.board.upload import sender, upload
-from pipeline.errors import Refused
-from pipeline.paths import cache_dir
+from pipeline.errors import BoardUnreachable, Refused
 
 FUNCTIONS = Path(__file__).with_name("slot.sh").read_text()
-KEEP = 5
 HOOK_S = 60
+AS_BEFORE = "what was current on the board is so still"
+UNSURE = "the board goes on by itself: the new release is current, or the one before it"
+START = """
+folders "$1/releases"; begin "$@"; shift 4
+room "$2" "$3"
+[ ! -d "releases/$1" ] || echo yes
+"""
 PLACE = """
-if [ -d "$2" ]; then rm -rf "$1"; else settle "$1"; mv "$1" "$2"; fi
-touch "$2"; settle "${2%/*}"
+begin "$@"; shift 4
+if [ -d "releases/$1" ]; then :; else settle "$2"; mv "$2" "releases/$1"; fi
+settle releases
+pushed "$1"
+rm -rf .push.*."$3"
+abandoned
 """
 LIST = """
 [ -d "$1/releases" ] || exit 0
-cd "$1"
+if [ "$2" -gt 0 ]; then
+  begin "$@"
+else
+  trap "" HUP PIPE; cd "$1"
+  if [ ! -w . ]; then :
+  elif lock 0; then mend "$3" "$4"
+  else note "a push or publish is under way"; fi
+fi
 now=$(current); last=$(before "$now")
-for one in $(ls -1t releases); do
+for one in $(newest); do
   mark=-; [ "$one" != "$now" ] || mark=current; [ "$one" != "$last" ] || mark=previous
   echo "$one $mark $(cat "releases/$one/manifest.json" 2> /dev/null || :)"
 done
 """
+NOW = 'cd "$1"; current'
 
 
 @dataclass(frozen=True)
@@ -51,12 +69,32 @@ class Hooks:
 
 
 @dataclass(frozen=True)
+class Keep:
+    """How many releases stay, and how much disk they may take.
+
+    The current one, the one before it and the newest push stay in any case.
+    """
+
+    count: int = 5
+    size_mb: int = 1024
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """For the board's shell: how many, and KiB."""
+        return str(self.count), str(self.size_mb * 1000_000 // 1024)
+
+
+@dataclass(frozen=True)
 class Standing:
-    """A release on the board; `manifest` is None where it cannot be read."""
+    """A release on the board; `manifest` is None where it cannot be read.
+
+    `health` is what its check on the board said, where there was one.
+    """
 
     digest: str
     state: str
     manifest: Mapping[str, Any] | None
+    health: str = ""
 
     @property
     def size_bytes(self) -> int | None:
@@ -65,13 +103,23 @@ class Standing:
         return None if files is None else sum(entry["size_bytes"] for entry in files.values())
 
 
+Check = Callable[[PurePosixPath, Standing], str]
+
+
 class Slot:
-    """One application's place on a board."""
+    """One application's place on a board.
 
-    def __init__(self, shell: Shell, root: PurePosixPath, name: str) -> None:
+    `check` runs a release in its place before it becomes current, and says what it found.
+    """
+
+    def __init__(
+        self, shell: Shell, root: PurePosixPath, name: str, *, keep: Keep = Keep(),
+        check: Check | None = None,
+    ) -> None:  # fmt: skip
         self._shell, self.folder = shell, root / name
+        self._keep, self._check = keep, check
 
-    def push(self, made: Release) -> PurePosixPath:
+    def push(self, made: Release, hooks: Hooks = Hooks()) -> PurePosixPath:
         """Have a release there whole, as the newest; what is current is not touched.
 
         Files of a release that is damaged are mended one by one, each by a rename.
@@ -80,78 +128,77 @@ class Slot:
             Refused: no space, or the folder cannot be written; nothing half-made stays.
             BoardUnreachable: the line broke; the next attempt goes on where this one ended.
         """
-        with self._alone():
-            return self._push(made)
+        with self._alone(), _state(AS_BEFORE), _refused(lambda: AS_BEFORE):
+            return self._push(made, hooks)
 
-    def _push(self, made: Release) -> PurePosixPath:
+    def _push(self, made: Release, hooks: Hooks) -> PurePosixPath:
         place = self.folder / "releases" / made.digest
         making = self.folder / f".push.{made.digest}.{sender()}"
-        script = 'mkdir -p "$1"; [ ! -d "$2" ] || echo yes'
-        there = self._shell.run(script, str(place.parent), str(place)).strip()
+        size_kib = str(made.size_bytes // 1024 + 64)
+        there = self._begin(START, hooks, made.digest, size_kib, self._keep.words[1]).strip()
         try:
             self._files(made, place if there else making)
         except Refused:
             self._shell.run('rm -rf "$1"', str(making))
             raise
-        script = (
-            'cd "$1"; [ -d "$3" ] || { settle "$2"; mv "$2" "$3"; }; touch "$3"; settle "${3%/*}"'
-        )
-        self._run(script, str(self.folder), str(making), str(place))
+        self._begin(PLACE, hooks, made.digest, str(making), sender())
         return place
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
         """One process of this machine at a time; those of others have files of their own."""
-        name = digest_of([self._shell.name, str(self.folder)])[:16]
-        path = cache_dir() / "locks" / f"slot-{name}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return alone(f"{self._shell.name} {self.folder}")
 
     def _files(self, made: Release, folder: PurePosixPath) -> None:
         for name, path in made.files.items():
-            self._file(path, folder / name)
+            upload(self._shell, path, folder / name)
         with tempfile.TemporaryDirectory() as here:
             manifest = Path(here) / MANIFEST
             manifest.write_bytes(made.manifest)
-            self._file(manifest, folder / MANIFEST)
+            upload(self._shell, manifest, folder / MANIFEST)
 
-    def _file(self, path: Path, remote: PurePosixPath) -> None:
-        self._shell.run('mkdir -p "$1"', str(remote.parent))
-        upload(self._shell, path, remote)
+    def releases(self, hooks: Hooks = Hooks()) -> list[Standing]:
+        """What stands there, the newest push first; what a cut left half-done is taken back."""
+        return self._list(hooks, wait_s=0)
 
-    def releases(self) -> list[Standing]:
-        """What stands there, the newest push first."""
-        lines = self._run(LIST, str(self.folder)).splitlines()
+    def _list(self, hooks: Hooks, wait_s: int | None = None) -> list[Standing]:
+        lines = self._begin(LIST, hooks, wait_s=wait_s).splitlines()
         return [_standing(*line.split(" ", 2)) for line in lines]
 
     def publish(self, wanted: str | None, hooks: Hooks) -> Standing:
         """Make a release current: the newest push, or the one whose digest begins with `wanted`.
 
-        Every byte is checked on the board first. When a hook of the lab file fails, what was
-        current before is so again when this returns, also if the line breaks meanwhile.
+        Every byte is checked on the board first, then the release is run in its place. When that
+        or a hook of the lab file fails, what was current before is so when this returns, and also
+        if the line breaks meanwhile.
 
         Raises:
-            Refused: there is no such release, it is damaged, or a hook failed.
+            Refused: there is no such release, it is damaged, it does not run, or a hook failed.
+            BoardUnreachable: the line broke; the message says what that leaves.
         """
         with self._alone():
-            return self._activate(self._find(wanted), hooks, "publish")
+            with _state(AS_BEFORE):
+                one = self._find(wanted, hooks)
+                health = (
+                    self._check(self.folder / "releases" / one.digest, one) if self._check else ""
+                )
+            return replace(self._activate(one, hooks, "publish"), health=health)
 
     def rollback(self, hooks: Hooks) -> Standing:
         """Make current what was so before. Raises Refused: there is nothing before."""
         with self._alone():
-            return self._activate(self._earlier(), hooks, "rollback")
+            with _state(AS_BEFORE):
+                one = self._earlier(hooks)
+            return self._activate(one, hooks, "rollback")
 
-    def _earlier(self) -> Standing:
-        earlier = [one for one in self.releases() if one.state == "previous"]
+    def _earlier(self, hooks: Hooks) -> Standing:
+        earlier = [one for one in self._list(hooks) if one.state == "previous"]
         if not earlier:
             fix = "`secateur releases` lists what there is, `secateur publish DIGEST` takes any"
             raise Refused("no earlier release to go back to", where=self.folder, fix=fix)
         return earlier[0]
 
-    def _find(self, wanted: str | None) -> Standing:
-        found = [one for one in self.releases() if one.digest.startswith(wanted or "")]
+    def _find(self, wanted: str | None, hooks: Hooks) -> Standing:
+        found = [one for one in self._list(hooks) if one.digest.startswith(wanted or "")]
         if found and (wanted is None or len(found) == 1):
             return found[0]
         what = f"{len(found) or 'no'} releases begin with {wanted}" if wanted else "nothing pushed"
@@ -159,25 +206,61 @@ class Slot:
         raise Refused(what, where=self.folder, fix=fix)
 
     def _activate(self, one: Standing, hooks: Hooks, how: str) -> Standing:
-        timeout_s = 3 * hooks.timeout_s + 120 + (one.size_bytes or 0) / 2e6
-        answer = self._run(
-            'trap "" HUP PIPE; cd "$1"; shift; activate "$@"', str(self.folder), one.digest,
-            _sums(one), str(hooks.timeout_s), hooks.on_publish or "", hooks.health_cmd or "", how,
-            str(KEEP), timeout_s=timeout_s,
-        ).strip()  # fmt: skip
+        words = (one.digest, _sums(one), str(hooks.timeout_s), hooks.on_publish or "",
+                 hooks.health_cmd or "", how, *self._keep.words)  # fmt: skip
+        script = 'begin "$@"; shift 4; activate "$@"'
+        with (
+            _state(UNSURE, "`secateur releases` says which; run this again, that settles it"),
+            _refused(self._now),
+        ):
+            answer = self._begin(script, hooks, *words).strip()
         if answer == "done":
             return Standing(one.digest, "current", one.manifest)
         outcome, _, said = answer.partition(" ")
+        fix = "push it again: that mends it"
         if outcome == "failed":
             fix = (
                 "mend what the command says, then publish again; what was current before is so now"
             )
-        else:
-            fix = "push it again: that mends it"
         raise Refused(f"release {one.digest[:12]}: {said[:300]}", where=self.folder, fix=fix)
 
-    def _run(self, script: str, *arguments: str, timeout_s: float = 60.0) -> str:
-        return self._shell.run(FUNCTIONS + script, *arguments, timeout_s=timeout_s)
+    def _now(self) -> str:
+        """Which release is current, after a script that did not come to its end."""
+        try:
+            now = self._run(NOW, str(self.folder)).strip()
+        except (Refused, BoardUnreachable):
+            return "which release is current is not known"
+        return f"current is {now[:12]}" if now else "no release is current"
+
+    def _begin(self, script: str, hooks: Hooks, *arguments: str, wait_s: int | None = None) -> str:
+        """Run a script of the slot that may have to wait for another, and take back first."""
+        wait_s = 3 * hooks.timeout_s + 60 if wait_s is None else wait_s
+        words = (str(self.folder), str(wait_s), str(hooks.timeout_s), hooks.on_publish or "")
+        return self._run(script, *words, *arguments)
+
+    def _run(self, script: str, *arguments: str) -> str:
+        return self._shell.run(FUNCTIONS + script, *arguments)
+
+
+@contextlib.contextmanager
+def _state(state: str, fix: str | None = None) -> Iterator[None]:
+    """Say of a broken line what it leaves on the board."""
+    try:
+        yield
+    except BoardUnreachable as problem:
+        raise BoardUnreachable(
+            f"{problem.what}; {state}", where=problem.where, fix=fix or problem.fix
+        ) from None
+
+
+@contextlib.contextmanager
+def _refused(state: Callable[[], str]) -> Iterator[None]:
+    """Say what the board is left with where it could not do it."""
+    try:
+        yield
+    except Refused as problem:
+        what = f"{problem.what}; {state()}"
+        raise Refused(what, where=problem.where, fix=problem.fix) from None
 
 
 def _standing(digest: str, mark: str, manifest: str = "") -> Standing:

@@ -40,7 +40,7 @@ class Transport(Protocol):
     """A board. Every function raises BoardUnreachable when there is no way to it."""
 
     def exec(self, command: Sequence[str], *, timeout_s: float) -> Completed:
-        """Run a command to its end."""
+        """Run a command to its end; `timeout_s` bounds how long it says nothing on stdout."""
 
     def stream(self, command: Sequence[str]) -> Stream:
         """Start a command with which a session talks."""

@@ -1,7 +1,8 @@
 """A file onto a board: what is there is kept, what is cut is resumed, what is wrong never counts.
 
 Only POSIX sh and sha256sum are needed there. Bytes go to a partial file of this user and machine;
-its sha256 is computed on the board, the file is synced, and only then renamed.
+its sha256 is computed on the board, the file is synced, and only then renamed. What a partial
+file holds is compared piece by piece, so that a cut or a flipped bit costs one piece.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from pipeline.artifacts import file_digest
@@ -17,44 +18,47 @@ from pipeline.board.shell import Shell
 from pipeline.errors import Refused
 from pipeline.progress import track
 
-CHUNK = 1 << 20
-HASH_BYTES_PER_S = 2_000_000
+PIECE = 512 << 10  # sent again at most, once for each place where the board has other bytes
+TRIES = 3
 STATE = """
-if [ -f "$1" ]; then sha256sum < "$1"; else echo none; fi
-if [ -f "$2" ]; then wc -c < "$2"; else echo 0; fi
+folders "${1%/*}"
+if [ "$(digest "$1")" = "$4" ]; then touch "$1" 2> /dev/null || :; rm -f "$2"; exit 0; fi
+df -Pk "${1%/*}" | tail -n 1
+if [ -f "$2" ]; then :
+elif [ ! -f "$1" ] || ! bytes "$1" 2> /dev/null > "$2"; then : > "$2"; fi
+size=$(($(wc -c < "$2"))); echo "$size"
+at=0
+while [ "$((at * $3))" -lt "$size" ]; do
+  dd if="$2" bs="$3" skip="$at" count=1 2> /dev/null | sha256sum
+  at=$((at + 1))
+done
 """
 FINISH = """
-sum=$(sha256sum < "$2")
-if [ "${sum%% *}" != "$3" ]; then rm -f "$2"; echo corrupt; exit 0; fi
-sync "$2" 2> /dev/null || sync
+if [ "$(digest "$2")" != "$3" ]; then echo corrupt; exit 0; fi
+settle "$2"
 mv -f "$2" "$1"
-sync "${1%/*}" 2> /dev/null || sync
+settle "${1%/*}"
 """
 
 
 def upload(shell: Shell, source: Path, remote: PurePosixPath) -> bool:
     """Have a file with the bytes of `source` at `remote`; False where it was there already.
 
-    Its folder must exist.
-
     Raises:
-        Refused: no space, not writable, or the bytes arrive wrong twice.
+        Refused: no space, not writable, or the bytes arrive wrong again and again.
         BoardUnreachable: the connection broke; the next attempt goes on where this one ended.
     """
-    size, digest = source.stat().st_size, file_digest(source)
+    digest = file_digest(source)
     part = remote.with_name(f".{remote.name}.{sender()}.part")
-    timeout_s = 60 + size / HASH_BYTES_PER_S
-    found, had = shell.run(STATE, str(remote), str(part), timeout_s=timeout_s).splitlines()
-    if found.split()[0] == digest:
-        shell.run('touch "$1"', str(remote))
-        return False
-    for start in (int(had) if int(had) <= size else 0, 0):
-        if start == 0:
-            shell.run(': > "$1"', str(part))
-        _send(shell, source, part, start)
-        words = (str(remote), str(part), digest)
-        if not shell.run(FINISH, *words, timeout_s=timeout_s).strip():
+    for _ in range(TRIES):
+        said = shell.run(STATE, str(remote), str(part), str(PIECE), digest).splitlines()
+        if not said:
+            return False
+        table, size, *sums = said
+        _send(shell, source, part, int(size), [line.split()[0] for line in sums], _free(table))
+        if not shell.run(FINISH, str(remote), str(part), digest).strip():
             return True
+    shell.run('rm -f "$1"', str(part))
     raise Refused(
         f"{source.name} arrives with other bytes than it has here", where=shell.name,
         fix="check the board's disk (an SD card that wears out does this)",
@@ -66,18 +70,32 @@ def sender() -> str:
     return hashlib.sha256(f"{os.getuid()}@{platform.node()}".encode()).hexdigest()[:8]
 
 
-def _send(shell: Shell, source: Path, part: PurePosixPath, start: int) -> None:
-    """Bytes from `start` on into the partial file; it goes when the disk cannot take them."""
+def _free(table: str) -> int | None:
+    """Bytes that this user has left, by `df -Pk`; None if it does not tell."""
+    numbers = [word for word in table.split() if word.isdigit()]
+    return int(numbers[2]) * 1024 if len(numbers) > 2 else None
+
+
+def _send(
+    shell: Shell, source: Path, part: PurePosixPath, had: int, sums: Sequence[str],
+    free: int | None,
+) -> None:  # fmt: skip
+    """Bytes that are missing or wrong in the partial file; it goes when the disk is full.
+
+    `had`: its size; `sums`: the sha256 of each of its pieces.
+    """
     size = source.stat().st_size
-    free = shell.free_bytes(part.parent)
-    if free is not None and free < size - start:
+    if had > size:
+        shell.run(': > "$1"', str(part))
+        had, sums = 0, ()
+    if free is not None and free < size - had:
         shell.run('rm -f "$1"', str(part))
-        needs, has = (size - start) / 1e6, free / 1e6
+        needs, has = (size - had) / 1e6, free / 1e6
         raise shell.refusal(f"no space left: {source.name} needs {needs:.1f} MB of {has:.1f} MB")
-    pieces = track(_pieces(source, start), f"sending {source.name}", -(-(size - start) // CHUNK))
+    pieces = list(_ranges(source, had, sums))
     try:
-        for offset, data in pieces:
-            shell.transport.put(data, part, offset=offset)
+        for offset, count in track(pieces, f"sending {source.name}", len(pieces)):
+            shell.transport.put(_read(source, offset, count), part, offset=offset)
     except (OSError, Refused) as problem:
         shell.run('rm -f "$1"', str(part))
         if isinstance(problem, Refused):
@@ -85,8 +103,19 @@ def _send(shell: Shell, source: Path, part: PurePosixPath, start: int) -> None:
         raise shell.refusal(problem.strerror or str(problem)) from None
 
 
-def _pieces(source: Path, start: int) -> Iterator[tuple[int, bytes]]:
+def _ranges(source: Path, had: int, digests: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """(offset, count) of what the board lacks, by the pieces that it has."""
+    size = source.stat().st_size
+    for number, digest in enumerate(digests):
+        offset = number * PIECE
+        count = min(PIECE, had - offset)
+        if hashlib.sha256(_read(source, offset, count)).hexdigest() != digest:
+            yield offset, count
+    for offset in range(had, size, PIECE):
+        yield offset, min(PIECE, size - offset)
+
+
+def _read(source: Path, offset: int, count: int) -> bytes:
     with source.open("rb") as stream:
-        stream.seek(start)
-        while data := stream.read(CHUNK):
-            yield stream.tell() - len(data), data
+        stream.seek(offset)
+        return stream.read(count)

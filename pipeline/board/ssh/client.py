@@ -15,7 +15,7 @@ from pipeline.board.ssh.login import log_in
 from pipeline.board.ssh.wire import Prober, Wire
 from pipeline.errors import BoardUnreachable
 
-HANDSHAKE_S = 12.0
+HANDSHAKE_S = 11.0
 OPEN_S = 12.0
 CLOSE_S = 2.0
 MAX_HOPS = 8

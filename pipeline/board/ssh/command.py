@@ -18,8 +18,8 @@ from pipeline.errors import BoardUnreachable
 CHUNK = 1 << 16
 TAIL_BYTES = 4000
 START_S = 12.0
-STALL_S = 12.0
-KILL_S = 5.0
+STALL_S = 11.0
+KILL_S = 2.0
 POLL_S = 0.2
 NOTICE_S = 0.5
 # The first shell of a session leads its group under OpenSSH; elsewhere setsid makes it so. It
@@ -142,10 +142,11 @@ class RemoteCommand:
         self._reader.join(KILL_S)
         return self._status
 
-    def complete(self, deadline: float) -> tuple[bytes, int]:
-        """All of stdout, and the status. Raises TimeoutError after the deadline (monotonic)."""
+    def complete(self, silence_s: float) -> tuple[bytes, int]:
+        """All of stdout, and the status. Raises TimeoutError when it says nothing for so long."""
         parts: list[bytes] = []
-        while time.monotonic() < deadline:
+        heard = time.monotonic()
+        while time.monotonic() - heard < silence_s:
             try:
                 data = self.read(POLL_S)
             except TimeoutError:
@@ -155,6 +156,7 @@ class RemoteCommand:
             if not data:
                 return b"".join(parts), self.finish(POLL_S)
             parts.append(data)
+            heard = time.monotonic()
         raise TimeoutError
 
     def kill(self) -> None:

@@ -13,7 +13,6 @@ from pipeline.board.ssh.command import STALL_S, RemoteCommand
 from pipeline.board.transport import Completed
 from pipeline.errors import BoardUnreachable, Refused
 
-SYNC_S = 120.0
 WRITE_BYTES = 1 << 20
 MIB = 1 << 20
 FOLDER = 'mkdir -p -- "$(dirname -- "$1")"'
@@ -48,7 +47,7 @@ class Files:
             if isinstance(problem, TimeoutError):
                 raise self._connection.stalled(STALL_S) from None
             raise self._explained(path, len(data), str(problem)) from None
-        synced = self._shell(SYNC, (str(path),), SYNC_S)
+        synced = self._shell(SYNC, (str(path),), STALL_S)
         size = int(synced.stdout) if synced.stdout.strip().isdigit() else 0
         if synced.status or size < offset + len(data):
             raise self._explained(path, len(data), "the board kept less than we sent")
@@ -66,7 +65,7 @@ class Files:
         try:
             return sftp.open(str(path), "r+b")
         except FileNotFoundError:
-            made = self._shell(FOLDER, (str(path),), SYNC_S)
+            made = self._shell(FOLDER, (str(path),), STALL_S)
             if made.status:
                 raise OSError(made.stderr.decode(errors="replace")) from None
             return sftp.open(str(path), "wb")
@@ -94,8 +93,9 @@ class Files:
             with contextlib.suppress(BrokenPipeError):
                 for start in range(0, len(data), WRITE_BYTES):
                     writer.write(bytes(view[start : start + WRITE_BYTES]))
-            status = writer.finish(SYNC_S)
-        except BoardUnreachable:
+            writer.end_of_input()
+            _, status = writer.complete(STALL_S)
+        except (BoardUnreachable, TimeoutError):
             writer.kill()
             raise
         if not self._connection.alive:
@@ -106,7 +106,7 @@ class Files:
     def _explained(self, path: PurePosixPath, size: int, said: str) -> Refused:
         """Why a write failed, by the board's own words."""
         where = f"{self._connection.config.label}:{path.parent}"
-        told = self._shell(EXPLAIN, (str(path.parent),), SYNC_S).stdout.decode(errors="replace")
+        told = self._shell(EXPLAIN, (str(path.parent),), STALL_S).stdout.decode(errors="replace")
         reason, _, table = told.partition("--\n")
         free = _free_bytes(table)
         full = free is not None and free < size and not reason.strip()
@@ -162,5 +162,5 @@ def unreadable(label: str, path: PurePosixPath, said: str) -> Refused:
 def lost_in(label: str, what: str, timeout_s: float) -> BoardUnreachable:
     """A command that did not end in its time."""
     return BoardUnreachable(
-        f"no end within {timeout_s:g} s", where=f"{label}: {what}", fix="see what holds it up"
+        f"does nothing for {timeout_s:g} s", where=f"{label}: {what}", fix="see what holds it up"
     )

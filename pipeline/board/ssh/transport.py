@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -31,12 +30,11 @@ class SSHTransport:
         return self._connection.alive
 
     def exec(self, command: Sequence[str], *, timeout_s: float) -> Completed:
-        """Run a command to its end. Raises BoardUnreachable: lost, or over its time."""
-        deadline = time.monotonic() + timeout_s
+        """Run a command to its end. Raises BoardUnreachable: lost, or silent too long."""
         running = RemoteCommand(self._connection, command)
         running.end_of_input()
         try:
-            stdout, status = running.complete(deadline)
+            stdout, status = running.complete(timeout_s)
         except TimeoutError:
             running.kill()
             raise lost_in(self.label, command[0], timeout_s) from None

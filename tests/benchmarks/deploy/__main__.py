@@ -1,0 +1,87 @@
+"""`make benchmark-deploy`: faults and power cuts under a push and publish, in two clients.
+
+Every trial leaves two JSON lines in `build/benchmark-deploy/results.jsonl`, every power cut two
+more; a second start goes on where the first one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import queue
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.deploy import power
+from tests.benchmarks.deploy.plan import KINDS, Trial, trials
+from tests.benchmarks.deploy.table import row, totals
+from tests.benchmarks.deploy.worker import work
+
+ROOT = Path(__file__).resolve().parents[3]
+FOLDER = ROOT / "build" / "benchmark-deploy"
+SEED = 20261125
+
+
+def main() -> None:
+    """Run what has no line yet, then print the table."""
+    parser = argparse.ArgumentParser(prog="benchmark-deploy", description=__doc__)
+    parser.add_argument("--every", type=int, default=1, help="take every n-th trial only")
+    parser.add_argument("--kind", action="append", choices=[*KINDS, power.KIND], help="these only")
+    parser.add_argument("--cuts", type=int, default=40, help="power cuts of the virtual board")
+    parser.add_argument("--jobs", type=int, default=8, help="trials at once; most of them wait")
+    parser.add_argument("--seed", type=int, default=SEED, help="other faults")
+    given = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    results = FOLDER / f"results{'' if given.seed == SEED else f'-{given.seed}'}.jsonl"
+    kinds = given.kind or [*KINDS, power.KIND]
+    chosen = [t for t in trials(given.seed)[:: given.every] if t.kind in kinds]
+    done = {(line["kind"], line["trial"]) for line in read(results)}
+    _all(results, [t for t in chosen if (t.kind, t.number) not in done], given.jobs)
+    cuts = range(0, given.cuts, given.every) if power.KIND in kinds else ()
+    for line in power.cuts([n for n in cuts if (power.KIND, n) not in done], given.seed):
+        keep(results, [line])
+    asked = {(t.kind, t.number) for t in chosen} | {(power.KIND, number) for number in cuts}
+    print(totals([line for line in read(results) if (line["kind"], line["trial"]) in asked]))
+
+
+def _all(results: Path, chosen: list[Trial], jobs: int) -> None:
+    """Trials in several processes, each with an sshd and a disk of its own."""
+    context = multiprocessing.get_context("spawn")
+    asked, told = context.Queue(), context.Queue()
+    jobs = min(jobs, len(chosen))
+    for trial in [*chosen, *[None] * jobs]:
+        asked.put(trial)
+    folders = [FOLDER / "work" / str(number) for number in range(jobs)]
+    workers = [context.Process(target=work, args=(f, asked, told), daemon=True) for f in folders]
+    for worker in workers:
+        worker.start()
+    while any(worker.is_alive() for worker in workers) or not told.empty():
+        with contextlib.suppress(queue.Empty):
+            keep(results, told.get(timeout=1))
+
+
+def keep(results: Path, lines: Iterable[dict[str, Any]]) -> None:
+    """Lines on the disk, before the next trial."""
+    with results.open("a") as file:
+        for line in lines:
+            file.write(json.dumps(line) + "\n")
+            print(row(line), file=sys.stderr, flush=True)
+
+
+def read(results: Path) -> list[dict[str, Any]]:
+    """The lines so far; one that a kill cut short is left out."""
+    lines = []
+    for text in results.read_text().splitlines() if results.exists() else []:
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return lines
+
+
+if __name__ == "__main__":
+    main()
