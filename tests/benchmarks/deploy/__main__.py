@@ -42,7 +42,7 @@ def main() -> None:
     done = {(line["kind"], line["trial"]) for line in read(results)}
     _all(results, [t for t in chosen if (t.kind, t.number) not in done], given.jobs)
     cuts = range(0, given.cuts, given.every) if power.KIND in kinds else ()
-    for line in power.cuts([n for n in cuts if (power.KIND, n) not in done], given.seed):
+    for line in power.cuts([n for n in cuts if (power.KIND, n) not in done], given.seed, FOLDER):
         keep(results, [line])
     asked = {(t.kind, t.number) for t in chosen} | {(power.KIND, number) for number in cuts}
     print(totals([line for line in read(results) if (line["kind"], line["trial"]) in asked]))
