@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Deployable
+from pipeline.artifacts import MANIFEST, Deployable
 from pipeline.board.open import hooks_of, open_slot
+from pipeline.board.pair import PAIR, pair
 from pipeline.board.release import Release, release
 from pipeline.board.slots import Standing
 from pipeline.config.explain import did_you_mean
@@ -36,13 +37,14 @@ def release_of(subject: str, target: Target, extra: Sequence[Path] = ()) -> Rele
     """
     path = Path(subject)
     if path.is_file():
-        return _with(extra, {path.name: path}, {"name": path.stem, "model": {"file": path.name}})
+        about = {"name": path.stem, "model": {"file": path.name}}
+        return _with(extra, path, about, target)
     recipe, colon, arm = subject.rpartition(":")
     if colon:
         return arm_release(*_arm(recipe, arm), target, extra)
     made = open_artifact(folder_of(subject), Deployable)
     say(f"{subject}: an artifact without a certificate beside it; a recipe's arm has one")
-    return _of(made, made.path.name, {}, extra)
+    return _of(made, made.path.name, {}, extra, target)
 
 
 def arm_release(runner: Runner, arm: Arm, target: Target, extra: Sequence[Path] = ()) -> Release:
@@ -50,14 +52,14 @@ def arm_release(runner: Runner, arm: Arm, target: Target, extra: Sequence[Path] 
     proof = arm.certificate.meta["runtimes"]
     verdict.require(proof, [target.setting("runtime")], same=True)
     verdicts = {name: found["verdict"] for name, found in proof.items()}
-    return _of(arm.deployable, f"{runner.recipe.name}: {arm.name}", verdicts, extra)
+    return _of(arm.deployable, f"{runner.recipe.name}: {arm.name}", verdicts, extra, target)
 
 
 def publish_arm(runner: Runner, arm: Arm, target: Target) -> Standing:
     """Push a verified arm and make it current. Raises as `Slot.push` and `Slot.publish` do."""
     made = arm_release(runner, arm, target)
     with open_slot(target) as slot:
-        slot.push(made)
+        slot.push(made, hooks_of(target))
         return slot.publish(made.digest, hooks_of(target))
 
 
@@ -71,17 +73,23 @@ def _arm(recipe: str, name: str) -> tuple[Runner, Arm]:
     return runner, found[name]
 
 
-def _of(made: Deployable, name: str, verdicts: Mapping[str, str], extra: Sequence[Path]) -> Release:
+def _of(
+    made: Deployable, name: str, verdicts: Mapping[str, str], extra: Sequence[Path], target: Target
+) -> Release:
     model = {key: made.meta[key] for key in META if key in made.meta}
     about = {"name": name, "artifact": made.digest, "model": model, "verified": dict(verdicts)}
-    return _with(extra, {made.meta["file"]: made.file(made.meta["file"])}, about)
+    return _with(extra, made.file(made.meta["file"]), about, target)
 
 
-def _with(extra: Sequence[Path], files: Mapping[str, Path], about: Mapping[str, Any]) -> Release:
-    named = dict(files)
+def _with(extra: Sequence[Path], model: Path, about: Mapping[str, Any], target: Target) -> Release:
+    """The model, what goes beside it, and the pair that the board checks it with."""
+    named = {model.name: model}
     for path in extra:
-        if path.name in {*named, "manifest.json"} or not path.is_file():
+        if path.name in {*named, MANIFEST, PAIR} or not path.is_file():
             what = "there is no such file" if not path.is_file() else "the name is taken"
             raise UsageError(what, where=path, fix="give each file once, under its own name")
         named[path.name] = path
-    return release(named, about)
+    stored, check = pair(model, target.setting("runtime"))
+    if stored:
+        named[PAIR] = stored
+    return release(named, {**about, "check": check})

@@ -17,7 +17,7 @@ from .protocol import Channel, Event
 
 TAIL_BYTES = 4000
 CHUNK = 1 << 16
-RESULTS = ("process", "block", "outputs", "inspected")
+RESULTS = ("process", "block", "outputs", "inspected", "checked")
 
 
 class Watch:

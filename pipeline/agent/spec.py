@@ -15,7 +15,7 @@ ENERGY: dict[str, Any] = {
     "settle_ns": 2_000_000_000,
     "margin_ns": 500_000_000,
 }
-JOBS = ("measure", "evaluate", "inspect", "facts")
+JOBS = ("measure", "evaluate", "inspect", "check", "facts")
 REGIMES = ("burst", "sustained", "paced")
 DEFAULTS: dict[str, Any] = {
     "arms": [],

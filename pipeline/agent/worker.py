@@ -43,6 +43,8 @@ def _job(name: str) -> Callable[[Task, Channel], None]:
         from .draw import draw as job
     elif name == "evaluate":
         from .evaluate import evaluate as job
+    elif name == "check":
+        from .check import check as job
     else:
         from .inspection import inspect as job
     return job

@@ -49,10 +49,10 @@ class Interpreter:
         return f"{name} {self.version[0]}.{self.version[1]}{suffix} on {self.machine}, {libc}"
 
 
-def interpreters(shell: Shell) -> list[Interpreter]:
-    """Every Python 3 that the board's PATH has; the one it calls `python3` first."""
+def interpreters(shell: Shell, *also: str) -> list[Interpreter]:
+    """Every Python 3 that the board's PATH has, `also` these; the one it calls `python3` first."""
     source = (SOURCE / "probe.py").read_text()
-    lines = shell.run(ASK, source, *NAMES).splitlines()
+    lines = shell.run(ASK, source, *NAMES, *also).splitlines()
     found = [described(json.loads(line)) for line in lines if line.startswith("{")]
     return list({one.path: one for one in found}.values())
 

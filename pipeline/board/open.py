@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 
 from pipeline.board import session
 from pipeline.board.board import Board, LocalBoard, closing
+from pipeline.board.health import Health
 from pipeline.board.local import Local
-from pipeline.board.remote import RemoteBoard, folder_on
+from pipeline.board.remote import WORK, RemoteBoard, folder_on
 from pipeline.board.shell import Shell
-from pipeline.board.slots import Hooks, Slot
+from pipeline.board.slots import Hooks, Keep, Slot
 from pipeline.board.transport import Transport
 from pipeline.config.target import Target
 
@@ -45,7 +47,13 @@ def open_slot(target: Target) -> Iterator[Slot]:
     """The target's slot for releases. Raises as `open_board` does, but reserves nothing."""
     with open_transport(target) as transport:
         shell = Shell(transport, called(target), patience=_patience(target))
-        yield Slot(shell, folder_on(shell, target.root), target.slot)
+        root = folder_on(shell, target.root)
+        wanted = dict.fromkeys([target.setting("runtime"), *target.file.runtimes])
+        also = [sys.executable] if target.file.transport == "local" else []
+        health = Health(shell, root / WORK, list(wanted), also)
+        yield Slot(
+            shell, root, target.slot, keep=Keep(target.keep_releases, target.keep_mb), check=health
+        )
 
 
 @contextlib.contextmanager

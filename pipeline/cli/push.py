@@ -30,7 +30,7 @@ def command(
       secateur push "demo:pruned int8" --target rpi5 --host pi@raspberrypi
       secateur push model.tflite --with labels.txt --target rpi5 --host pi@raspberrypi
     """
-    from pipeline.board.open import open_slot
+    from pipeline.board.open import hooks_of, open_slot
     from pipeline.config.target import load
     from pipeline.deploy import release_of
 
@@ -38,7 +38,7 @@ def command(
     board.check_host()
     made = release_of(subject, board, extra)
     with open_slot(board) as slot:
-        place = slot.push(made)
+        place = slot.push(made, hooks_of(board))
     if json_:
         emit({"release": made.digest, "folder": place, "files": sorted(made.files)})
         return

@@ -24,11 +24,12 @@ def command(target: str, host: str | None, json_: bool) -> None:
     Example:
       secateur releases --target rpi5 --host pi@raspberrypi
     """
-    from pipeline.board.open import open_slot
+    from pipeline.board.open import hooks_of, open_slot
     from pipeline.config.target import load
 
-    with open_slot(load(target, flags={}, host=host)) as slot:
-        found = slot.releases()
+    board = load(target, flags={}, host=host)
+    with open_slot(board) as slot:
+        found = slot.releases(hooks_of(board))
     if json_:
         rows = [{"release": r.digest, "state": r.state, "manifest": r.manifest} for r in found]
         emit({"folder": slot.folder, "releases": rows})

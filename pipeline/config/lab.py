@@ -22,6 +22,8 @@ class BoardConfig(Config):
     slot: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     on_publish: str | None = Field(default=None, description="run there after a release is current")
     health_cmd: str | None = Field(default=None, description="fails when the app does not work")
+    keep_releases: int | None = Field(default=None, ge=2, description="that stay in a slot")
+    keep_mb: int | None = Field(default=None, ge=1, description="that a slot's releases may take")
     measure: Settings = Settings()
     sensors: dict[str, SensorConfig] = {}
     meter: MeterConfig | None = None

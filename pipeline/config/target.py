@@ -17,7 +17,7 @@ from pipeline.config.search import find
 from pipeline.config.settings import RuntimeName, Settings, from_environment, resolve_settings
 from pipeline.errors import UsageError
 
-CONNECTION = ("host", "root", "slot", "on_publish", "health_cmd")
+CONNECTION = ("host", "root", "slot", "on_publish", "health_cmd", "keep_releases", "keep_mb")
 Origins = Mapping[str, tuple[Any, str]]
 
 
@@ -72,6 +72,16 @@ class Target:
     def health_cmd(self) -> str | None:
         """Command of the lab file that fails when the application does not work."""
         return self._command("health_cmd")
+
+    @property
+    def keep_releases(self) -> int:
+        """How many releases stay in the slot."""
+        return int(self.connection["keep_releases"][0])
+
+    @property
+    def keep_mb(self) -> int:
+        """How much disk the releases of the slot may take, in megabytes."""
+        return int(self.connection["keep_mb"][0])
 
     def require_host(self) -> str:
         """The board's address; of a virtual board, its name.
@@ -142,7 +152,12 @@ def _connection(path: Path, file: TargetFile, flag: BoardConfig, board: BoardCon
         ("flag", flag),
         (str(lab_path()), board),
         (str(path), BoardConfig(host=file.host)),
-        ("default", BoardConfig(host=virtual, root=DEFAULT_ROOT, slot="default")),
+        (
+            "default",
+            BoardConfig(
+                host=virtual, root=DEFAULT_ROOT, slot="default", keep_releases=5, keep_mb=1024
+            ),
+        ),
     ]
     return {name: _first(name, layers) for name in CONNECTION}
 
