@@ -95,7 +95,7 @@ class Health:
 
     def _ill(self, one: Standing, what: str) -> Refused:
         return Refused(
-            f"release {one.digest[:12]} {what}; what was current is so still",
+            f"release {one.digest[:12]} {what}",
             where=self.shell.name,
             fix="see that the model fits this board's runtime: `secateur bench` runs it there",
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pipeline.board import session
 from pipeline.board.board import Board, LocalBoard, closing
 from pipeline.board.health import Health
+from pipeline.board.leaving import left
 from pipeline.board.local import Local
 from pipeline.board.remote import WORK, RemoteBoard, folder_on
 from pipeline.board.shell import Shell
@@ -45,9 +46,11 @@ def open_board(target: Target) -> Iterator[Board]:
 @contextlib.contextmanager
 def open_slot(target: Target) -> Iterator[Slot]:
     """The target's slot for releases. Raises as `open_board` does, but reserves nothing."""
-    with open_transport(target) as transport:
-        shell = Shell(transport, called(target), patience=_patience(target))
-        root = folder_on(shell, target.root)
+    with contextlib.ExitStack() as stack:
+        with left("nothing was changed there"):
+            transport = stack.enter_context(open_transport(target))
+            shell = Shell(transport, called(target), patience=_patience(target))
+            root = folder_on(shell, target.root)
         wanted = dict.fromkeys([target.setting("runtime"), *target.file.runtimes])
         also = [sys.executable] if target.file.transport == "local" else []
         health = Health(shell, root / WORK, list(wanted), also)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pipeline.board.transport import Transport
-from pipeline.errors import Refused
+from pipeline.errors import BoardUnreachable, Refused
 from pipeline.progress import say
 
 SILENCE_S = 11.0
@@ -52,8 +53,14 @@ class Shell:
                 say(f"{self.name}: {line.removeprefix(NOTE).strip()}")
         if done.status:
             said = done.stderr.decode(errors="replace").strip().rsplit("\n", 1)[-1]
+            said = re.sub(r"^(sh|secateur): (line )?(\d+: )?", "", said)
             raise self.refusal(said or f"a command failed with exit code {done.status}")
         return "".join(line for line in lines if not line.startswith((BEAT, NOTE)))
+
+    def silent(self) -> BoardUnreachable:
+        """A script that ended well and whose answer is not there."""
+        fix = "run it again; see `ssh` by hand when it recurs"
+        return BoardUnreachable("its answer did not arrive", where=self.name, fix=fix)
 
     def refusal(self, said: str) -> Refused:
         """An error of the board with the fix that its words call for."""

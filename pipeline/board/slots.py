@@ -11,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.artifacts import MANIFEST
 from pipeline.board.alone import alone
+from pipeline.board.leaving import left
 from pipeline.board.release import Release
 from pipeline.board.shell import Shell
 from pipeline.board.upload import sender, upload
@@ -30,7 +31,7 @@ UNSURE = "the board goes on by itself: the new release is current, or the one be
 START = """
 folders "$1/releases"; begin "$@"; shift 4
 room "$2" "$3"
-[ ! -d "releases/$1" ] || echo yes
+if [ -d "releases/$1" ]; then echo there; else echo new; fi
 """
 PLACE = """
 begin "$@"; shift 4
@@ -41,7 +42,7 @@ rm -rf .push.*."$3"
 abandoned
 """
 LIST = """
-[ -d "$1/releases" ] || exit 0
+[ -d "$1/releases" ] || { echo end; exit 0; }
 if [ "$2" -gt 0 ]; then
   begin "$@"
 else
@@ -55,6 +56,7 @@ for one in $(newest); do
   mark=-; [ "$one" != "$now" ] || mark=current; [ "$one" != "$last" ] || mark=previous
   echo "$one $mark $(cat "releases/$one/manifest.json" 2> /dev/null || :)"
 done
+echo end
 """
 NOW = 'cd "$1"; current'
 
@@ -128,16 +130,18 @@ class Slot:
             Refused: no space, or the folder cannot be written; nothing half-made stays.
             BoardUnreachable: the line broke; the next attempt goes on where this one ended.
         """
-        with self._alone(), _state(AS_BEFORE), _refused(lambda: AS_BEFORE):
+        with self._alone(), left(AS_BEFORE):
             return self._push(made, hooks)
 
     def _push(self, made: Release, hooks: Hooks) -> PurePosixPath:
         place = self.folder / "releases" / made.digest
         making = self.folder / f".push.{made.digest}.{sender()}"
         size_kib = str(made.size_bytes // 1024 + 64)
-        there = self._begin(START, hooks, made.digest, size_kib, self._keep.words[1]).strip()
+        answer = self._begin(START, hooks, made.digest, size_kib, self._keep.words[1]).strip()
+        if answer not in ("there", "new"):
+            raise self._shell.silent()
         try:
-            self._files(made, place if there else making)
+            self._files(made, place if answer == "there" else making)
         except Refused:
             self._shell.run('rm -rf "$1"', str(making))
             raise
@@ -161,7 +165,9 @@ class Slot:
         return self._list(hooks, wait_s=0)
 
     def _list(self, hooks: Hooks, wait_s: int | None = None) -> list[Standing]:
-        lines = self._begin(LIST, hooks, wait_s=wait_s).splitlines()
+        *lines, last = self._begin(LIST, hooks, wait_s=wait_s).splitlines() or [""]
+        if last != "end":
+            raise self._shell.silent()
         return [_standing(*line.split(" ", 2)) for line in lines]
 
     def publish(self, wanted: str | None, hooks: Hooks) -> Standing:
@@ -176,7 +182,7 @@ class Slot:
             BoardUnreachable: the line broke; the message says what that leaves.
         """
         with self._alone():
-            with _state(AS_BEFORE):
+            with left(AS_BEFORE):
                 one = self._find(wanted, hooks)
                 health = (
                     self._check(self.folder / "releases" / one.digest, one) if self._check else ""
@@ -186,7 +192,7 @@ class Slot:
     def rollback(self, hooks: Hooks) -> Standing:
         """Make current what was so before. Raises Refused: there is nothing before."""
         with self._alone():
-            with _state(AS_BEFORE):
+            with left(AS_BEFORE):
                 one = self._earlier(hooks)
             return self._activate(one, hooks, "rollback")
 
@@ -209,20 +215,19 @@ class Slot:
         words = (one.digest, _sums(one), str(hooks.timeout_s), hooks.on_publish or "",
                  hooks.health_cmd or "", how, *self._keep.words)  # fmt: skip
         script = 'begin "$@"; shift 4; activate "$@"'
-        with (
-            _state(UNSURE, "`secateur releases` says which; run this again, that settles it"),
-            _refused(self._now),
-        ):
+        fix = "`secateur releases` says which; run this again, that settles it"
+        with left(UNSURE, fix, refused=self._now):
             answer = self._begin(script, hooks, *words).strip()
+            if answer.partition(" ")[0] not in ("done", "damaged", "failed"):
+                raise self._shell.silent()
         if answer == "done":
             return Standing(one.digest, "current", one.manifest)
         outcome, _, said = answer.partition(" ")
-        fix = "push it again: that mends it"
-        if outcome == "failed":
-            fix = (
-                "mend what the command says, then publish again; what was current before is so now"
-            )
-        raise Refused(f"release {one.digest[:12]}: {said[:300]}", where=self.folder, fix=fix)
+        what = f"release {one.digest[:12]}: {said[:300]}; {AS_BEFORE}"
+        fix = "mend what the command says, then publish again"
+        if outcome == "damaged":
+            fix = "push it again: that mends it"
+        raise Refused(what, where=self.folder, fix=fix)
 
     def _now(self) -> str:
         """Which release is current, after a script that did not come to its end."""
@@ -240,27 +245,6 @@ class Slot:
 
     def _run(self, script: str, *arguments: str) -> str:
         return self._shell.run(FUNCTIONS + script, *arguments)
-
-
-@contextlib.contextmanager
-def _state(state: str, fix: str | None = None) -> Iterator[None]:
-    """Say of a broken line what it leaves on the board."""
-    try:
-        yield
-    except BoardUnreachable as problem:
-        raise BoardUnreachable(
-            f"{problem.what}; {state}", where=problem.where, fix=fix or problem.fix
-        ) from None
-
-
-@contextlib.contextmanager
-def _refused(state: Callable[[], str]) -> Iterator[None]:
-    """Say what the board is left with where it could not do it."""
-    try:
-        yield
-    except Refused as problem:
-        what = f"{problem.what}; {state()}"
-        raise Refused(what, where=problem.where, fix=problem.fix) from None
 
 
 def _standing(digest: str, mark: str, manifest: str = "") -> Standing:

@@ -22,7 +22,7 @@ PIECE = 512 << 10  # sent again at most, once for each place where the board has
 TRIES = 3
 STATE = """
 folders "${1%/*}"
-if [ "$(digest "$1")" = "$4" ]; then touch "$1" 2> /dev/null || :; rm -f "$2"; exit 0; fi
+if [ "$(digest "$1")" = "$4" ]; then touch "$1" 2> /dev/null || :; rm -f "$2"; echo there; exit 0; fi
 df -Pk "${1%/*}" | tail -n 1
 if [ -f "$2" ]; then :
 elif [ ! -f "$1" ] || ! bytes "$1" 2> /dev/null > "$2"; then : > "$2"; fi
@@ -38,6 +38,7 @@ if [ "$(digest "$2")" != "$3" ]; then echo corrupt; exit 0; fi
 settle "$2"
 mv -f "$2" "$1"
 settle "${1%/*}"
+echo whole
 """
 
 
@@ -52,11 +53,13 @@ def upload(shell: Shell, source: Path, remote: PurePosixPath) -> bool:
     part = remote.with_name(f".{remote.name}.{sender()}.part")
     for _ in range(TRIES):
         said = shell.run(STATE, str(remote), str(part), str(PIECE), digest).splitlines()
-        if not said:
+        if said == ["there"]:
             return False
+        if len(said) < 2:
+            raise shell.silent()
         table, size, *sums = said
         _send(shell, source, part, int(size), [line.split()[0] for line in sums], _free(table))
-        if not shell.run(FINISH, str(remote), str(part), digest).strip():
+        if shell.run(FINISH, str(remote), str(part), digest).strip() == "whole":
             return True
     shell.run('rm -f "$1"', str(part))
     raise Refused(

@@ -147,10 +147,11 @@ class RemoteCommand:
         parts: list[bytes] = []
         heard = time.monotonic()
         while time.monotonic() - heard < silence_s:
+            told = self._told.is_set()  # on stderr, which may overtake stdout
             try:
-                data = self.read(POLL_S)
+                data = self.read(NOTICE_S if told else POLL_S)
             except TimeoutError:
-                if not self._told.is_set():
+                if not told:
                     continue
                 data = b""  # something it started in the background keeps stdout open
             if not data:

@@ -12,14 +12,13 @@ import json
 import multiprocessing
 import queue
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.deploy import power
-from tests.benchmarks.deploy.plan import KINDS, Trial, trials
+from tests.benchmarks.deploy import power, worker
+from tests.benchmarks.deploy.plan import KINDS, trials
 from tests.benchmarks.deploy.table import row, totals
-from tests.benchmarks.deploy.worker import work
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "build" / "benchmark-deploy"
@@ -40,26 +39,26 @@ def main() -> None:
     kinds = given.kind or [*KINDS, power.KIND]
     chosen = [t for t in trials(given.seed)[:: given.every] if t.kind in kinds]
     done = {(line["kind"], line["trial"]) for line in read(results)}
-    _all(results, [t for t in chosen if (t.kind, t.number) not in done], given.jobs)
+    left = [t for t in chosen if (t.kind, t.number) not in done]
+    _all(results, left, given.jobs, worker.work)
     cuts = range(0, given.cuts, given.every) if power.KIND in kinds else ()
-    for line in power.cuts([n for n in cuts if (power.KIND, n) not in done], given.seed, FOLDER):
-        keep(results, [line])
+    _all(results, [(n, given.seed) for n in cuts if (power.KIND, n) not in done], 2, power.work)
     asked = {(t.kind, t.number) for t in chosen} | {(power.KIND, number) for number in cuts}
     print(totals([line for line in read(results) if (line["kind"], line["trial"]) in asked]))
 
 
-def _all(results: Path, chosen: list[Trial], jobs: int) -> None:
-    """Trials in several processes, each with an sshd and a disk of its own."""
+def _all(results: Path, chosen: Sequence[Any], jobs: int, work: Callable[..., None]) -> None:
+    """Trials in several processes, each with a board of its own."""
     context = multiprocessing.get_context("spawn")
     asked, told = context.Queue(), context.Queue()
     jobs = min(jobs, len(chosen))
     for trial in [*chosen, *[None] * jobs]:
         asked.put(trial)
-    folders = [FOLDER / "work" / str(number) for number in range(jobs)]
+    folders = [FOLDER / work.__module__.rpartition(".")[2] / str(n) for n in range(jobs)]
     workers = [context.Process(target=work, args=(f, asked, told), daemon=True) for f in folders]
-    for worker in workers:
-        worker.start()
-    while any(worker.is_alive() for worker in workers) or not told.empty():
+    for each in workers:
+        each.start()
+    while any(each.is_alive() for each in workers) or not told.empty():
         with contextlib.suppress(queue.Empty):
             keep(results, told.get(timeout=1))
 

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -42,14 +42,14 @@ YEARS_S = 10 * 365 * 24 * 3600
 Line = dict[str, Any]
 
 
-def cuts(numbers: Sequence[int], seed: int, folder: Path) -> Iterator[Line]:
-    """The lines of these power cuts, two each."""
-    if not numbers:
-        return
+def work(folder: Path, asked: Any, told: Any) -> None:
+    """Take (number, seed) of cuts from one queue until there is none; two lines for each."""
+    folder.mkdir(parents=True, exist_ok=True)
     with _machine(folder):
         board = Board(folder)
-        for number in numbers:
-            yield from board.cut(number, random.Random(f"{KIND} {seed} {number}"))
+        while (cut := asked.get()) is not None:
+            number, seed = cut
+            told.put(board.cut(number, random.Random(f"{KIND} {seed} {number}")))
 
 
 @contextlib.contextmanager
