@@ -112,7 +112,7 @@ moved() { # release, others: the others that are still there, then it
 }
 
 pushed() { # release: it is the newest push
-  moved "$1" $(cat pushed 2> /dev/null || :) > .pushed.next
+  moved "$1" $(cat pushed 2> /dev/null || :) | cat > .pushed.next  # cat says why it cannot
   settle .pushed.next; mv -f .pushed.next pushed; settle .
 }
 
@@ -199,7 +199,7 @@ room() { # KiB to come, KiB in all: drop old releases for it, where that can hel
 prepare() { # release, publish|rollback: all that takes space is there before anything changes
   ln -s "releases/$1" .next
   ln -s "releases/$(current)" .undo.next
-  if [ "$2" = publish ]; then moved "$1" $(past) > .history.next; settle .history.next; fi
+  if [ "$2" = publish ]; then moved "$1" $(past) | cat > .history.next; settle .history.next; fi
   settle releases; settle .
   replace .undo.next .undo; settle .
 }

@@ -7,6 +7,7 @@ file holds is compared piece by piece, so that a cut or a flipped bit costs one 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -22,7 +23,10 @@ PIECE = 512 << 10  # sent again at most, once for each place where the board has
 TRIES = 3
 STATE = """
 folders "${1%/*}"
-if [ "$(digest "$1")" = "$4" ]; then touch "$1" 2> /dev/null || :; rm -f "$2"; echo there; exit 0; fi
+if [ "$(digest "$1")" = "$4" ]; then
+  touch "$1" 2> /dev/null || :
+  rm -f "$2"; echo there; exit 0
+fi
 df -Pk "${1%/*}" | tail -n 1
 if [ -f "$2" ]; then :
 elif [ ! -f "$1" ] || ! bytes "$1" 2> /dev/null > "$2"; then : > "$2"; fi
@@ -93,14 +97,15 @@ def _send(
         had, sums = 0, ()
     if free is not None and free < size - had:
         shell.run('rm -f "$1"', str(part))
-        needs, has = (size - had) / 1e6, free / 1e6
-        raise shell.refusal(f"no space left: {source.name} needs {needs:.1f} MB of {has:.1f} MB")
+        needs, has = f"{(size - had) / 1e3:,.0f} kB", f"{free / 1e3:,.0f} kB"
+        raise shell.refusal(f"no space left: {source.name} needs {needs}, there are {has}")
     pieces = list(_ranges(source, had, sums))
     try:
         for offset, count in track(pieces, f"sending {source.name}", len(pieces)):
             shell.transport.put(_read(source, offset, count), part, offset=offset)
     except (OSError, Refused) as problem:
-        shell.run('rm -f "$1"', str(part))
+        with contextlib.suppress(Refused):  # on a disk that became read-only it stays
+            shell.run('rm -f "$1"', str(part))
         if isinstance(problem, Refused):
             raise
         raise shell.refusal(problem.strerror or str(problem)) from None

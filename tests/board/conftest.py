@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from pipeline.board.local import Local
 from pipeline.board.shell import Shell
+from pipeline.board.slots import Slot
 
 
 @pytest.fixture
@@ -20,3 +21,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def shell() -> Shell:
     return Shell(Local(), "this board")
+
+
+@pytest.fixture
+def slot(tmp_path: Path) -> Slot:
+    return Slot(Shell(Local(), "this board"), PurePosixPath(tmp_path / "root with space"), "app")

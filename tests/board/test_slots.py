@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
@@ -18,11 +18,6 @@ from pipeline.board.shell import Shell
 from pipeline.board.slots import Hooks, Slot
 from pipeline.errors import BoardUnreachable, Refused
 from tests.agent import boards
-
-
-@pytest.fixture
-def slot(tmp_path: Path) -> Slot:
-    return Slot(Shell(Local(), "this board"), PurePosixPath(tmp_path / "root with space"), "app")
 
 
 def made(folder: Path, text: str, size: int = 5000) -> Release:

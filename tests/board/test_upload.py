@@ -130,7 +130,7 @@ def test_a_full_disk_is_refused_and_nothing_stays(
     shell: Shell, source: Path, tmp_path: Path
 ) -> None:
     with mounted(tmp_path / "disk", "size=2m") as disk:
-        with pytest.raises(Refused, match=r"no space left: source needs 3\.1 MB") as caught:
+        with pytest.raises(Refused, match=r"no space left: source needs 3,146 kB") as caught:
             upload(shell, source, PurePosixPath(disk / "file"))
         assert "free some space" in str(caught.value)
         assert names(disk) == []

@@ -117,6 +117,11 @@ class Files:
                 fix="free some space there (`secateur releases` lists what may go), or set "
                 "another `root` in the lab file",
             )
+        if not reason.strip():
+            return Refused(
+                f"cannot be written: {said.strip()}", where=where,
+                fix="see what its disk does (`df` and `dmesg` there), then run it again",
+            )  # fmt: skip
         text = (reason.strip() or said.strip()).rsplit("\n", 1)[-1]
         return Refused(
             f"cannot be written: {text.rsplit(': ', 1)[-1] or 'no reason given'}",

@@ -45,7 +45,12 @@ class Agent(AgentSSH):  # type: ignore[misc]
 
 
 def log_in(transport: paramiko.Transport, config: HostConfig) -> None:
-    """Authenticate. Raises BoardUnreachable that names what was offered, and what to do."""
+    """Authenticate.
+
+    Raises:
+        BoardUnreachable: it names what was offered, and what to do.
+        SSHException: the line broke.
+    """
     if _without_key(transport, config):
         return
     agent = Agent(config.agent) if config.agent else None
@@ -60,6 +65,8 @@ def log_in(transport: paramiko.Transport, config: HostConfig) -> None:
     finally:
         if agent:
             agent.close()
+    if len(tried) == 1 and not transport.is_active():
+        raise paramiko.SSHException("the line broke during the login")
     raise _refused(transport, config, tried)
 
 

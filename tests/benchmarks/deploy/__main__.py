@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--kind", action="append", choices=[*KINDS, power.KIND], help="these only")
     parser.add_argument("--cuts", type=int, default=40, help="power cuts of the virtual board")
     parser.add_argument("--jobs", type=int, default=8, help="trials at once; most of them wait")
+    parser.add_argument("--boards", type=int, default=2, help="virtual boards at once")
     parser.add_argument("--seed", type=int, default=SEED, help="other faults")
     given = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -42,7 +43,12 @@ def main() -> None:
     left = [t for t in chosen if (t.kind, t.number) not in done]
     _all(results, left, given.jobs, worker.work)
     cuts = range(0, given.cuts, given.every) if power.KIND in kinds else ()
-    _all(results, [(n, given.seed) for n in cuts if (power.KIND, n) not in done], 2, power.work)
+    _all(
+        results,
+        [(n, given.seed) for n in cuts if (power.KIND, n) not in done],
+        given.boards,
+        power.work,
+    )
     asked = {(t.kind, t.number) for t in chosen} | {(power.KIND, number) for number in cuts}
     print(totals([line for line in read(results) if (line["kind"], line["trial"]) in asked]))
 

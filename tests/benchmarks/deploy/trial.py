@@ -26,7 +26,7 @@ Result = dict[str, Any]
 def run(place: Place, trial: Trial) -> list[Result]:
     """The lines of both clients."""
     new = place.payload(trial.chance.randbytes(trial.size), f"new {trial.number}")
-    return [_one(place, trial, name, new) for name in CLIENTS]
+    return [one(place, trial, name, new) for name in CLIENTS]
 
 
 def calibrate(place: Place) -> None:
@@ -43,7 +43,8 @@ def calibrate(place: Place) -> None:
         shutil.rmtree(client.root)
 
 
-def _one(place: Place, trial: Trial, name: str, new: Release) -> Result:
+def one(place: Place, trial: Trial, name: str, new: Release) -> Result:
+    """The line of one client: what the fault made of it, the retry, and what a reader saw."""
     line = {"trial": trial.number, "seed": trial.seed, "kind": trial.kind, "client": name,
             "size": trial.size}  # fmt: skip
     if trial.kind in NEED_A_DISK and not place.own_disk:
