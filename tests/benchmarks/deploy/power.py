@@ -13,6 +13,8 @@ import random
 import shlex
 import signal
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -42,14 +44,23 @@ YEARS_S = 10 * 365 * 24 * 3600
 Line = dict[str, Any]
 
 
-def work(folder: Path, asked: Any, told: Any) -> None:
+def work(_: Path, asked: Any, told: Any) -> None:
     """Take (number, seed) of cuts from one queue until there is none; two lines for each."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with _machine(folder):
-        board = Board(folder)
+    os.setsid()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no machine stays
+    with _memory() as memory, _machine(memory):
+        board = Board(memory)
         while (cut := asked.get()) is not None:
             number, seed = cut
             told.put(board.cut(number, random.Random(f"{KIND} {seed} {number}")))
+
+
+@contextlib.contextmanager
+def _memory() -> Iterator[Path]:
+    """A folder in memory: what a guest has flushed outlives its QEMU there, and costs no disk."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @contextlib.contextmanager
