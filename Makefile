@@ -15,7 +15,7 @@ flags    = $(call given,host,$(HOST_IS)) $(call given,runtime,$(RUNTIME)) \
            $(call given,threads,$(THREADS)) $(call given,affinity,$(AFFINITY)) \
            $(if $(filter 1,$(PUBLISH)),--publish)
 
-.PHONY: help demo compare test test-all check benchmark-prune benchmark-verdicts benchmark-validity benchmark-overhead benchmark-qat clean $(BOARDS)
+.PHONY: help demo compare test test-all check benchmark-prune benchmark-verdicts benchmark-validity benchmark-overhead benchmark-qat benchmark-deploy clean $(BOARDS)
 
 help:  ## this page
 	@echo "Secateur: cut a PyTorch model until it fits the board, and prove it on the board."
@@ -62,6 +62,9 @@ benchmark-overhead: $(STAMP)  ## the agent beside a bare loop and litert-benchma
 
 benchmark-qat: $(STAMP)  ## int8 with and without training in int8, three seeds, dense and pruned
 	@.venv/bin/python -P -m tests.benchmarks.qat
+
+benchmark-deploy: $(STAMP)  ## 1,000 faults and 40 power cuts under push and publish; resumable, an hour
+	@.venv/bin/python -P -m tests.benchmarks.deploy $(DEPLOY)
 
 clean:  ## delete .venv and build/ (measurements in results/ stay)
 	rm -rf .venv build

@@ -60,7 +60,9 @@ def publish_arm(runner: Runner, arm: Arm, target: Target) -> Standing:
     made = arm_release(runner, arm, target)
     with open_slot(target) as slot:
         slot.push(made, hooks_of(target))
-        return slot.publish(made.digest, hooks_of(target))
+        done = slot.publish(made.digest, hooks_of(target))
+    say(f"{arm.name}: {done.health}")
+    return done
 
 
 def _arm(recipe: str, name: str) -> tuple[Runner, Arm]:
