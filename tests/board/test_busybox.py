@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -44,9 +45,10 @@ def old_mv(tmp_path: Path) -> Path:
     """A folder with this machine's programs, its mv an older one."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for tool in ("sh", "cat", "wc", "ls", "ln", "mkdir", "rm", "touch", "sha256sum", "readlink", "df",
-                 "du", "sync", "dd", "tail", "sleep", "setsid", "flock", "python3"):  # fmt: skip
+    for tool in ("sh", "cat", "wc", "ls", "ln", "mkdir", "rm", "touch", "sha256sum", "readlink",
+                 "df", "du", "sync", "dd", "tail", "sleep", "setsid", "flock"):  # fmt: skip
         (folder / tool).symlink_to(shutil.which(tool) or tool)
+    (folder / "python3").symlink_to(sys.executable)
     words = "case $1 in -T*) echo \"mv: invalid option -- 'T'\" >&2; exit 1;; esac"
     (folder / "mv").write_text(f'#!/bin/sh\n{words}\nexec {shutil.which("mv")} "$@"\n')
     (folder / "mv").chmod(0o755)

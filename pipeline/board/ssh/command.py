@@ -70,7 +70,7 @@ class RemoteCommand:
                 noise, line = line, self.read_line(START_S)
                 if found := GROUP.search(line or b""):
                     return int(found[1])
-        self._channel.close()
+        hang_up(self._channel)
         said = (noise or b"").decode(errors="replace") or self.stderr_tail()
         label = self._connection.config.label
         raise BoardUnreachable(
@@ -100,7 +100,10 @@ class RemoteCommand:
 
     def _receive(self, timeout_s: float) -> bytes:
         self._channel.settimeout(max(timeout_s, 0.001))
-        data = bytes(self._channel.recv(CHUNK))
+        try:
+            data = bytes(self._channel.recv(CHUNK))
+        except EOFError:  # what was read could not be acknowledged
+            raise self._connection.lost() from None
         if not data:
             self._see_the_line()
         return data
@@ -117,6 +120,8 @@ class RemoteCommand:
             self._channel.sendall(data)
         except TimeoutError:
             raise self._connection.stalled(STALL_S) from None
+        except EOFError:
+            raise self._connection.lost() from None
         except OSError:
             self._see_the_line()
             raise BrokenPipeError from None
@@ -138,12 +143,17 @@ class RemoteCommand:
             self._signal(name)
         else:
             self._over(KILL_S)
-        self._channel.close()
+        hang_up(self._channel)
         self._reader.join(KILL_S)
         return self._status
 
     def complete(self, silence_s: float) -> tuple[bytes, int]:
-        """All of stdout, and the status. Raises TimeoutError when it says nothing for so long."""
+        """All of stdout, and the status.
+
+        Raises:
+            TimeoutError: it says nothing for so long.
+            BoardUnreachable: it ended without a word of how.
+        """
         parts: list[bytes] = []
         heard = time.monotonic()
         while time.monotonic() - heard < silence_s:
@@ -155,7 +165,10 @@ class RemoteCommand:
                     continue
                 data = b""  # something it started in the background keeps stdout open
             if not data:
-                return b"".join(parts), self.finish(POLL_S)
+                status = self.finish(POLL_S)
+                if not self._told.is_set():
+                    raise self._connection.lost()
+                return b"".join(parts), status
             parts.append(data)
             heard = time.monotonic()
         raise TimeoutError
@@ -163,7 +176,7 @@ class RemoteCommand:
     def kill(self) -> None:
         """End the whole group at once."""
         self._signal("KILL")
-        self._channel.close()
+        hang_up(self._channel)
 
     def _over(self, within_s: float) -> bool:
         """Read on, lest it block on its output, until it tells its status or the line ends."""
@@ -174,10 +187,17 @@ class RemoteCommand:
                 return False
             self._channel.settimeout(min(left, 0.1))
             with contextlib.suppress(TimeoutError):
-                if not self._channel.recv(CHUNK):
+                if not self._tried():
                     self._told.wait(min(left, 1.0))
-                    self._ended = self._channel.closed
+                    self._ended = self._channel.closed or not self._connection.alive
         return True
+
+    def _tried(self) -> bytes:
+        """What comes, b"" also where the line is gone. Raises TimeoutError."""
+        try:
+            return bytes(self._channel.recv(CHUNK))
+        except EOFError:
+            return b""
 
     def _signal(self, name: str) -> None:
         """Signal the group by a session of its own: SSH's own signal is not everywhere."""
@@ -204,10 +224,18 @@ class RemoteCommand:
                 return bytes(self._channel.recv_stderr(CHUNK))
             except TimeoutError:
                 continue
+            except EOFError:
+                return b""
 
     def stderr_tail(self) -> str:
         """The last of what it said on stderr."""
         return bytes(self._stderr[-TAIL_BYTES:]).decode(errors="replace").strip()
+
+
+def hang_up(channel: paramiko.Channel) -> None:
+    """Close a channel: that sends a word, which a broken line does not take."""
+    with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+        channel.close()
 
 
 def quoted(command: Sequence[str], *, end_group: bool) -> str:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import paramiko
 
 from pipeline.board.ssh.client import Connection
-from pipeline.board.ssh.command import STALL_S, RemoteCommand
+from pipeline.board.ssh.command import STALL_S, RemoteCommand, hang_up
 from pipeline.board.transport import Completed
 from pipeline.errors import BoardUnreachable, Refused
 
@@ -81,7 +81,7 @@ class Files:
             except (paramiko.SSHException, EOFError, OSError):
                 if not self._connection.alive:
                     raise self._connection.lost() from None
-                channel.close()
+                hang_up(channel)
                 self._has_sftp = False
         return self._sftp
 
@@ -132,7 +132,7 @@ class Files:
     def close(self) -> None:
         """End the SFTP session."""
         if self._sftp is not None:
-            self._sftp.close()
+            hang_up(self._sftp.get_channel())
 
 
 def _fill(file: paramiko.SFTPFile, data: bytes, offset: int) -> None:

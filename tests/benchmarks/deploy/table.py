@@ -21,7 +21,7 @@ def row(line: Line) -> str:
     end = "converged" if line["converged"] else f"NOT CONVERGED {line['retry_error']}"
     torn = f"TORN {line['torn']} {line['saw']}" if line["torn"] else "whole"
     text = f"{what} {seconds} {torn}  {end}  again {line['resent'] / 1024:.0f} KiB"
-    return f"{text}  {line['error'] or 'no error'}"[:230]
+    return f"{text}  {line['error'] or line['kind_of'] or 'no error'}"[:230]
 
 
 def totals(lines: list[Line]) -> str:
@@ -43,7 +43,7 @@ def totals(lines: list[Line]) -> str:
 
 
 def _counts(kind: str, client: str, lines: list[Line]) -> str:
-    errors = [x for x in lines if x["error"]]
+    errors = [x for x in lines if x["kind_of"]]
     late = [x for x in errors if x["seconds"] is None or x["seconds"] > LIMIT_S]
     slowest = max((x["seconds"] or 0 for x in errors), default=0)
     good = sum(x["converged"] for x in lines)

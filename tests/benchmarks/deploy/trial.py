@@ -79,13 +79,18 @@ def _struck(client: Ours | Rival, way: Line, new: Release, fault: Fault) -> Resu
     seconds = max(0.0, attempt.ended_at - _last_progress(way, fault, attempt.ended_at))
     return {
         "offset": fault.offset,
-        "error": " ".join(str(problem).split())[:400] if problem else None,
+        "error": _words(problem),
         "kind_of": type(problem).__name__ if problem else None,
         "code": problem.exit_code if isinstance(problem, SecateurError) else None,
-        "seconds": round(seconds, 2) if problem else None,
+        "seconds": None if problem is None else round(seconds, 2),
         "sent": client.sent,
         "whole": client.whole(new),
     }
+
+
+def _words(problem: Exception | None) -> str | None:
+    """One line of an error; its kind where it says nothing."""
+    return problem and (" ".join(str(problem).split())[:400] or type(problem).__name__)
 
 
 def _last_progress(way: Line, fault: Fault, until: float = float("inf")) -> float:
@@ -104,7 +109,7 @@ def _retried(client: Ours | Rival, way: Line, new: Release, fault: Fault) -> Res
         attempt.over.wait(60)
     once = new.size_bytes if client.kind == "slot" else new.files["model.bin"].stat().st_size
     return {
-        "retry_error": " ".join(str(attempt.problem).split())[:400] if attempt.problem else None,
+        "retry_error": _words(attempt.problem),
         "converged": attempt.problem is None and client.whole(new),
         "resent": max(0, client.sent - once),
         "retry_sent": client.sent - before,
