@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import paramiko
 
@@ -32,6 +32,7 @@ from pipeline.board.virtual import VirtualMachine, reset, up
 from pipeline.board.virtual.image import home
 from pipeline.board.virtual.machine import Machine
 from pipeline.board.virtual.shell import as_root, login
+from pipeline.errors import BoardUnreachable
 from tests.benchmarks.deploy.place import digest
 from tests.benchmarks.deploy.watch import SOURCE
 
@@ -42,6 +43,7 @@ LINK, RIVAL = ROOT / "app" / "current", ROOT / "rival.bin"
 HOOKS = Hooks(health_cmd="sleep 0.2; test -s current/model.bin")
 YEARS_S = 10 * 365 * 24 * 3600
 Line = dict[str, Any]
+T = TypeVar("T")
 
 
 def work(_: Path, asked: Any, told: Any) -> None:
@@ -96,29 +98,32 @@ class Board:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._vm = reset(NAME)
+        self._vm = patiently(lambda: reset(NAME))
         self._old = self._payload(b"old" * 20_000, "old")
+        patiently(self._begin)
+        patiently(lambda: self._put(self._old))
+        self._root("sync")
+
+    def _begin(self) -> None:
         with self._slot() as slot:
             slot.push(self._old)
             begin = time.monotonic()
             slot.publish(None, HOOKS)
             self._publish_s = time.monotonic() - begin
-        self._put(self._old)
-        self._root("sync")
 
     def cut(self, number: int, chance: random.Random) -> list[Line]:
         """One cut and what comes after it."""
         new = self._payload(chance.randbytes(chance.randrange(1000, 700_000)), f"cut {number}")
         when = self._moment(chance)
-        readers = [Reader(self._vm, "slot", LINK), Reader(self._vm, "file", RIVAL)]
+        readers = [self._reader("slot", LINK), self._reader("file", RIVAL)]
         told = self._struck(new, when, readers[0])
         seen = [reader.lost() for reader in readers]
-        self._vm = up(NAME)
+        self._vm = patiently(lambda: up(NAME))
         self._root(f"date -u -s @{time.time() + chance.randrange(-YEARS_S, YEARS_S):.0f}")
         for lines, kind, path in zip(seen, ("slot", "file"), (LINK, RIVAL), strict=True):
-            lines.append(Reader(self._vm, kind, path).stop())
+            lines.append(self._reader(kind, path).stop())
         ours = self._retried(new)
-        self._put(new)
+        patiently(lambda: self._put(new))
         self._root("sync")
         about = {"trial": number, "kind": KIND, "size": new.size_bytes, "offset": when.delay_s}
         allowed = {self._old.digest, new.digest}, {digest(self._old), digest(new)}
@@ -132,6 +137,9 @@ class Board:
              **_judged(seen[1], allowed[1])},
         ]  # fmt: skip
 
+    def _reader(self, kind: str, path: PurePosixPath) -> Reader:
+        return patiently(lambda: Reader(self._vm, kind, path))
+
     def _moment(self, chance: random.Random) -> Cut:
         after = chance.choice(("push", "publish", "publish", "flip", "flip"))
         longest = {"push": 2.0, "publish": 1.2 * self._publish_s, "flip": 0.5}[after]
@@ -139,7 +147,7 @@ class Board:
 
     def _struck(self, new: Release, when: Cut, reader: Reader) -> Line:
         """Push and publish, and the power goes meanwhile."""
-        self._put(new)
+        patiently(lambda: self._put(new))
         moments = {name: threading.Event() for name in ("push", "publish", "flip")}
         reader.on(new.digest, moments["flip"].set)
         killed: list[float] = []
@@ -175,11 +183,14 @@ class Board:
         }
 
     def _retried(self, new: Release) -> Line:
-        try:
+        def again() -> list[str]:
             with self._slot() as slot:
                 slot.push(new)
                 slot.publish(None, HOOKS)
-                stands = [one.digest for one in slot.releases() if one.state == "current"]
+                return [one.digest for one in slot.releases() if one.state == "current"]
+
+        try:
+            stands = patiently(again)
         except Exception as problem:
             return {"converged": False, "retry_error": str(problem)[:400], "resent": 0}
         return {"converged": stands == [new.digest], "retry_error": None, "resent": 0}
@@ -213,7 +224,7 @@ class Board:
 
     def _root(self, words: str) -> str:
         vm = self._vm
-        return as_root(vm.port, vm.identity, vm.known_hosts, words)
+        return patiently(lambda: as_root(vm.port, vm.identity, vm.known_hosts, words))
 
 
 class Reader:
@@ -229,7 +240,9 @@ class Reader:
         self._first = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
-        assert self._first.wait(120), "no reader in the guest"
+        if not self._first.wait(120):
+            self.lost()
+            raise OSError("no reader in the guest")
 
     def _read(self) -> None:
         assert self._child.stdout is not None
@@ -253,6 +266,15 @@ class Reader:
         """Its first look."""
         self.lost()
         return self._lines[0]
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """Call it again where a guest on a busy machine was too slow to answer."""
+    for _ in range(5):
+        with contextlib.suppress(BoardUnreachable, paramiko.SSHException, OSError, EOFError):
+            return call()
+        time.sleep(2)
+    return call()
 
 
 def _judged(seen: list[str], allowed: set[str]) -> Line:
