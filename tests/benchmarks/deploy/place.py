@@ -90,7 +90,8 @@ def opened(folder: Path) -> Iterator[Place]:
     key = make_key(folder / "id")
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(disk)]
     own_disk = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
-    clock = f"LD_PRELOAD={FAKETIME} FAKETIME_NO_CACHE=1 FAKETIME_DISABLE_SHM=1 FAKETIME_TIMESTAMP_FILE={folder}/clock"
+    clock = f"LD_PRELOAD={FAKETIME} FAKETIME_NO_CACHE=1 FAKETIME_DISABLE_SHM=1 "
+    clock += f"FAKETIME_TIMESTAMP_FILE={folder}/clock"
     (folder / "clock").write_text("+0")
     plain = _line(folder, "plain", key, "")
     shifted = _line(folder, "shifted", key, clock if FAKETIME.exists() else "")
