@@ -18,7 +18,7 @@ from pipeline.errors import BoardUnreachable
 CHUNK = 1 << 16
 TAIL_BYTES = 4000
 START_S = 12.0
-STALL_S = 11.0
+STALL_S = 10.0
 KILL_S = 2.0
 POLL_S = 0.2
 NOTICE_S = 0.5
@@ -204,7 +204,7 @@ class RemoteCommand:
         with contextlib.suppress(BoardUnreachable, OSError, EOFError, paramiko.SSHException):
             channel = self._connection.session()
             with contextlib.closing(channel):
-                channel.settimeout(KILL_S)
+                channel.settimeout(KILL_S / 2)
                 channel.exec_command(f"exec sh -c 'kill -s {name} -- -{self._group}'")
                 channel.recv(1)
 

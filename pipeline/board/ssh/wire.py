@@ -17,7 +17,7 @@ import paramiko
 from pipeline.progress import watcher
 
 PROBE_S = 2.0
-ANSWER_S = 7.0
+ANSWER_S = 6.0
 
 
 class Wire:
