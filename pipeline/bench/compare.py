@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pipeline.bench.records import Comparison, Record, Row
 from pipeline.bench.results import Stored
 
+ENERGY = ("mJ", "W")
+
 
 @dataclass(frozen=True)
 class Line:
@@ -37,9 +39,11 @@ def newest(stored: Iterable[Stored]) -> list[Stored]:
 
 
 def lines(record: Record) -> Iterator[Line]:
-    """The arms of a record, baseline first; of several energy rails the first by name."""
+    """The arms of a record, baseline first; energy is of one scope, the first by name."""
+    scope = next((row.scope for row in record.rows if row.unit in ENERGY), None)
     for arm in record.arms:
-        rows = [row for row in record.rows if row.arm == arm.name]
+        rows = [row for row in record.rows if row.arm == arm.name
+                and (row.unit not in ENERGY or row.scope == scope)]  # fmt: skip
         figures: dict[str, Row] = {}
         for row in rows:
             figures.setdefault(row.name, row)

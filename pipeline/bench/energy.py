@@ -19,6 +19,7 @@ from pipeline.board.energy.ratio import energy_ratio
 
 MJ_PER_J = 1000.0
 MARGIN_MS = 500
+NEGLIGIBLE = 1e-6
 
 
 def energy_spec(settings: SessionSettings, arms: int) -> dict[str, Any] | None:
@@ -125,7 +126,7 @@ def _row(
 ) -> Row:
     told = figure.uncertainty
     terms: dict[str, float] = {}
-    for term in told.terms:
+    for term in (t for t in told.terms if t.u > NEGLIGIBLE * told.u):
         terms[term.name] = (terms.get(term.name, 0.0) ** 2 + term.u**2) ** 0.5
     budget = Budget(u=told.u, k=told.k, terms=terms, readings=readings, source=source)
     return Row.model_validate(

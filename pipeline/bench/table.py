@@ -14,6 +14,7 @@ from rich.text import Text
 
 from pipeline.bench import told
 from pipeline.bench.compare import Line, lines
+from pipeline.bench.energy_table import energy_tables, sampler_note
 from pipeline.bench.numbers import figure, ratio, shown
 from pipeline.bench.records import Level, Record, Row, Steadiness, Verdict
 from pipeline.bench.results import Stored
@@ -33,8 +34,6 @@ _COLUMNS = {
     "deadline_misses": "missed",
     "memory_peak": "peak memory",
     "file_size": "size",
-    "energy_gross": "energy gross",
-    "energy_net": "energy net",
 }
 
 
@@ -55,7 +54,12 @@ def _print_session(console: Console, record: Record) -> None:
     for text in heading(record):
         console.print(Text(text))
     console.print(_table(record))
-    for text in (*_notes(record), *told.choices(record), *told.costs(record)):
+    for title, table in energy_tables(record):
+        console.print(Text(f"\n{title}"))
+        console.print(table)
+        console.print()
+    notes = (*_notes(record), *told.choices(record), *told.costs(record), *sampler_note(record))
+    for text in notes:
         console.print(Text(text))
     console.print()
 
@@ -96,8 +100,7 @@ def _rows(name: str, arms: list[Line]) -> list[Row]:
 
 
 def _header(name: str, rows: list[Row]) -> str:
-    told = f"\n{rows[0].scope}" if name.startswith("energy") else ""
-    return f"{_COLUMNS[name]}\n{shown(rows).unit}{told}"
+    return f"{_COLUMNS[name]}\n{shown(rows).unit}"
 
 
 def _verdict(line: Line) -> Text:

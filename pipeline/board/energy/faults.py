@@ -162,8 +162,8 @@ def _repeats(runs: Sequence[range], longest: int) -> float:
     Runs like the longest are left out: they may be what is frozen.
     """
     others = [run for run in runs if len(run) < max(2, longest / 2)]
-    flags = np.concatenate([np.arange(len(run)) > 0 for run in others]) if others else []
-    if len(flags) < STRETCH:
+    if sum(map(len, others)) < STRETCH:
         return 1.0
+    flags = np.concatenate([np.arange(len(run)) > 0 for run in others])
     most = np.convolve(flags, np.ones(STRETCH), mode="valid").max()
     return float((most + 1) / (STRETCH + 2))
