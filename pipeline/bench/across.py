@@ -16,7 +16,7 @@ from pipeline.errors import UsageError
 SETTINGS = (
     "threads", "affinity", "processes", "warmup_ms", "window_ms", "regime", "rate_hz", "governor",
 )  # fmt: skip
-FIGURES = ("latency_p50", "memory_peak", "file_size")
+FIGURES = ("latency_p50", "memory_peak", "file_size", "energy_net")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ def arm_pairs(first: Record, second: Record) -> Iterator[tuple[str, str]]:
 
 def _ratios(first: Record, second: Record, pair: tuple[str, str]) -> Iterator[Ratio]:
     for figure in FIGURES:
-        a, b = first.row(figure, pair[0]), second.row(figure, pair[1])
+        a = first.row(figure, pair[0])
+        b = second.row(figure, pair[1], None if a is None else a.scope)
         if a is None or b is None or a.value <= 0:
             continue
         ends = None
@@ -99,6 +100,10 @@ def _differences(first: Record, second: Record) -> Iterator[str]:
     for name, value in told[0].items():
         if value != told[1][name]:
             yield f"{name}: {value} / {told[1][name]}"
+    scopes = [sorted({row.scope for row in record.rows if row.unit == "mJ"})
+              for record in (first, second)]  # fmt: skip
+    if all(scopes) and not set(scopes[0]) & set(scopes[1]):
+        yield f"energy, which has no ratio: {', '.join(scopes[0])} / {', '.join(scopes[1])}"
 
 
 def _conditions_of(record: Record) -> dict[str, object]:

@@ -16,7 +16,7 @@ from pipeline.bench.terminal import terminal
 
 SETTLE = "One session of both does:"
 SAME = "Their files are the same: only the sessions differ."
-NAMES = {"memory_peak": "peak memory", "file_size": "size"}
+NAMES = {"memory_peak": "peak memory", "file_size": "size", "energy_net": "net energy"}
 
 
 def print_across(

@@ -246,9 +246,10 @@ class Record(Part):
         """Why its figures are not to be compared: empty for a valid session."""
         return [caution for caution in self.cautions if caution.level is Level.INVALID]
 
-    def row(self, name: str, arm: str) -> Row | None:
-        """The figure of that name, None where it was not measured."""
-        return next((row for row in self.rows if (row.name, row.arm) == (name, arm)), None)
+    def row(self, name: str, arm: str, scope: str | None = None) -> Row | None:
+        """The figure of that name, and scope if one is given; None where it was not measured."""
+        found = (row for row in self.rows if (row.name, row.arm) == (name, arm))
+        return next((row for row in found if scope in (None, row.scope)), None)
 
     def comparison(self, arm: str) -> Comparison | None:
         """The arm against the baseline; None for the baseline itself."""
