@@ -46,6 +46,12 @@ def test_prune_convert_verify_bench_one_after_the_other(folder: Path) -> None:
     document(folder, "convert", "--model", "dense", "--scheme", "fp32", "--out", "fp32")
     made = document(folder, "convert", "--model", "dense", *calibrated, "--out", "int8")
     assert made["float_ops"] == 0
+    assert set(made) >= {
+        "tflite", "scheme", "size_bytes", "sqnr_db", "ops", "float_ops", "transposes",
+        "partitions", "runtimes", "tried",
+    }  # fmt: skip
+    assert made["sqnr_db"]["float"] > 60 > made["sqnr_db"]["int8"] > 10
+    assert {row["scheme"] for row in made["tried"]} == {"fp32", "int8"}
     assert made["transposes"] == 0
 
     of_dense = ("--model", "dense", "--data", "tiny.npz")

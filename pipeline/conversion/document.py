@@ -10,7 +10,7 @@ from pipeline import single
 from pipeline.artifacts import MANIFEST, Model
 from pipeline.bench.choice import Choice, Offer, choose
 from pipeline.bench.records import Verdict
-from pipeline.conversion.judge import RUNTIMES, Judge, drift, inside, race, times
+from pipeline.conversion.judge import RUNTIMES, Judge, broken, drift, inside, race, times
 from pipeline.conversion.make import AUTO, BASELINE, Entry, Wanted, entries
 from pipeline.convert.audit import audit
 from pipeline.data.samples import Samples
@@ -33,7 +33,8 @@ def convert(model: Model, samples: Samples | None, wanted: Wanted, out: Path) ->
         tried = entries(model, samples, wanted, work.scratch)
         judge = Judge(model, samples, work.scratch)
         _examine(tried, judge, wanted)
-        racing = [one for one in tried if one.made and not one.missing]
+        asked = (BASELINE, wanted.scheme)
+        racing = [e for e in tried if e.made and (not e.missing or e.scheme in asked)]
         race(racing, wanted.runtime)
         chosen, choice = _chosen(tried, wanted)
         for runtime in RUNTIMES:
@@ -63,7 +64,9 @@ def _examine(tried: list[Entry], judge: Judge, wanted: Wanted) -> None:
         over = one.sqnr_db is not None and one.sqnr_db < wanted.min_sqnr_db
         if over and not one.missing and wanted.scheme == AUTO:
             one.missing = f"{one.sqnr_db:g} dB, the budget is {wanted.min_sqnr_db:g} dB"
-        if one.scheme in (BASELINE, wanted.scheme) and (why := drift(one, wanted.runtime)):
+        if one.missing and wanted.scheme != AUTO:
+            say(f"warning: {one.scheme}: {one.missing}")
+        if one.scheme in (BASELINE, wanted.scheme) and (why := broken(one, wanted.runtime)):
             fix = "use another --scheme or --runtime; --scheme auto finds one that works"
             raise Refused(why, where=one.scheme, fix=fix)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +14,13 @@ from numpy.typing import NDArray
 from pipeline.artifacts import Model
 from pipeline.bench.arms import Arm
 from pipeline.bench.measure import measure
+from pipeline.bench.records import Level, Record
 from pipeline.bench.settings import SessionSettings
 from pipeline.board.board import LocalBoard, closing
 from pipeline.board.runtimes import python_for
 from pipeline.conversion.make import BASELINE, Entry
 from pipeline.data.samples import Samples
-from pipeline.errors import Refused, UsageError
+from pipeline.errors import BoardUnreachable, Refused, UsageError
 from pipeline.progress import say, working
 from pipeline.verify import reference
 from pipeline.verify.figures import compare
@@ -31,6 +33,7 @@ PAIRS = 6
 TIMEOUT_S = 600.0
 DRIFT_DB = 6.0  # one file, two runtimes: further apart than rounding explains
 SOUND_DB = 20.0  # and a file this close to torch is sound whatever another runtime makes of it
+BROKEN_DB = 3.0  # below it, and drifting, it is garbage
 
 
 class Judge:
@@ -48,7 +51,7 @@ class Judge:
         made = [entry for entry in entries if entry.made is not None]
         try:
             done = self._evaluate(made, runtime)
-        except Refused as error:  # no Python for it here
+        except (Refused, BoardUnreachable) as error:  # no Python for it here, or it hung
             for entry in made:
                 entry.runtimes[runtime] = {"loads": None, "sqnr_db": None, "why": error.what}
             return
@@ -100,10 +103,17 @@ def drift(entry: Entry, runtime: str) -> str:
     return ""
 
 
+def broken(entry: Entry, runtime: str) -> str:
+    """Why a file is of no use in a runtime, also to one who asked for just that scheme."""
+    why, found = drift(entry, runtime), entry.runtimes[runtime]
+    return why if not found["loads"] or found["sqnr_db"] < BROKEN_DB else ""
+
+
 def race(entries: Sequence[Entry], runtime: str) -> None:
     """Measure entries against the float file, in paired processes of one session on this machine.
 
-    Nothing is kept of the session but the verdicts: a choice of arms for a board is made there.
+    Nothing is kept of the session but the verdicts: a choice of arms for a board is made there. A
+    session that other work made invalid is run once more; one that is lost leaves no verdicts.
     """
     baseline = next(entry for entry in entries if entry.scheme == BASELINE)
     others = [entry for entry in entries if entry is not baseline]
@@ -114,27 +124,43 @@ def race(entries: Sequence[Entry], runtime: str) -> None:
         "local", runtime=runtime, processes=PAIRS, warmup_ms=50, window_ms=100, sensors=()
     )
     say(f"{runtime}: {', '.join(a.name for a in arms)}, {PAIRS} processes each")
-    with tempfile.TemporaryDirectory() as results, closing(LocalBoard()) as board:
-        record = measure(arms, settings, board, recipe="convert", results=Path(results)).record
+    try:
+        record = _session(arms, settings)
+    except (Refused, BoardUnreachable) as error:
+        say(f"warning: not measured: {error.what}")
+        return
     for entry in (baseline, *others):
         row = record.row("latency_p50", entry.scheme)
         entry.runtimes[runtime]["latency_ms"] = None if row is None else row.value / 1e6
         entry.comparison = record.comparison(entry.scheme)
 
 
+def _session(arms: Sequence[Arm], settings: SessionSettings) -> Record:
+    """The record of the first valid session of two; of the second where neither is."""
+    for _ in range(2):
+        with tempfile.TemporaryDirectory() as results, closing(LocalBoard()) as board:
+            record = measure(arms, settings, board, recipe="convert", results=Path(results)).record
+        wrong = [one for one in record.cautions if one.level is Level.INVALID]
+        if not wrong:
+            break
+        say(f"warning: the session is INVALID ({wrong[0].kind}: {wrong[0].detail})")
+    return record
+
+
 def times(entry: Entry, runtime: str) -> None:
     """Note a latency in a runtime that runs no race; a figure for orientation."""
     found = entry.runtimes[runtime]
+    found["latency_ms"] = None
     if found["loads"]:
-        found["latency_ms"] = latency_ms(python_for(runtime), runtime, entry.path, TIMEOUT_S)
-    found.setdefault("latency_ms", None)
+        with contextlib.suppress(BoardUnreachable):
+            found["latency_ms"] = latency_ms(python_for(runtime), runtime, entry.path, TIMEOUT_S)
 
 
 def inside(entry: Entry, runtime: str) -> int | None:
     """Delegate partitions of a file in a runtime."""
     try:
         found = partitions(python_for(runtime), runtime, entry.path, TIMEOUT_S)
-    except (Refused, UsageError):
+    except (Refused, UsageError, BoardUnreachable):
         return None
     count: int | None = found["partitions"]
     return count
