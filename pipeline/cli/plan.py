@@ -55,7 +55,10 @@ def show(plan: Path, picture: Path | None, json_: bool) -> None:
     click.echo(f"model: {found['graph'][:12]}")
     click.echo("settings: " + ", ".join(f"{key} {value}" for key, value in settings.items()))
     cells = [[r["name"], str(r["before"]), str(len(r["kept"])), short(r["kept"])] for r in rows]
-    table(["family", "before", "after", "kept"], cells)
+    if cells:
+        table(["family", "before", "after", "kept"], cells)
+    for row in found.get("blocks", ()):
+        click.echo(f"without the block that ends in {row['name']}")
 
 
 @command.command("diff")
@@ -83,9 +86,12 @@ def diff(first: Path, second: Path, json_: bool) -> None:
         [name, f"+{len(d['added'])}", f"-{len(d['removed'])}", _signed(d, short)]
         for name, d in found["families"].items()
     ]
+    for sign, names in (("+", found["blocks"]["added"]), ("-", found["blocks"]["removed"])):
+        for name in names:
+            click.echo(f"{sign} the block that ends in {name}")
     if rows:
         table(["family", "keeps", "drops", "channels"], rows)
-    else:
+    elif not any(found["blocks"].values()):
         click.echo("the plans keep the same channels")
 
 

@@ -15,6 +15,7 @@ from torch import fx
 from torch.utils import _pytree as pytree
 
 from pipeline.errors import UsageError
+from pipeline.models.inline import inline
 
 _ASSERTS = ("aten::_assert_tensor_metadata", "aten::_assert_scalar")
 _META = ("stack_trace", "always_on")
@@ -142,6 +143,7 @@ def _plain(exported: fx.GraphModule) -> fx.GraphModule:
     graph = fx.Graph()
     leaves = graph.graph_copy(exported.graph, {})
     graph.output(pytree.tree_unflatten(list(leaves), exported._out_spec))  # type: ignore[arg-type]
+    inline(exported, graph)
     for node in reversed(graph.nodes):
         node.meta = {key: node.meta[key] for key in _META if key in node.meta}
         is_assert = str(getattr(node.target, "_schema", "")).startswith(_ASSERTS)

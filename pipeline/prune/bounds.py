@@ -48,7 +48,7 @@ def _config(name: str, given: Mapping[str, FamilyConfig]) -> FamilyConfig:
 
 
 def _of(family: Family, config: FamilyConfig, cfg: PruneConfig) -> Bounds:
-    step = family.step(cfg.round_to)
+    step = family.step(cfg.multiple)
     if config.width is not None:
         _check_given(family, config.width, step)
         return Bounds(config.width, config.width, step, config.width)

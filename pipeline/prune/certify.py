@@ -53,18 +53,16 @@ def certify(
     """
     generator = torch.Generator().manual_seed(seed)
     dense = to_float64(graph_module)
-    _provoke(dense, generator)
+    provoke(dense, generator)
     pruned, _ = shrunk(dense, trace, found, plan)
     gone = removed_classes(found, plan)
     coupled = to_reference(dense, trace, gone, plan)
-    error = difference(dense, pruned, _samples(graph_module, inputs, generator))
-    if not error <= TOLERANCE:
-        raise CertificateError(f"relative error {error:.1e} exceeds {TOLERANCE:.0e}")
+    error = compare(dense, pruned, samples(graph_module, inputs, generator))
     uncertified = [describe(trace, node) for node in coupled if not trace.coupled[node].certified]
     return {
         "kind": "masked-normalisation" if coupled else "mask-equivalence",
         "ok": not uncertified,
-        "max_relative_error": _bound(error),
+        "max_relative_error": error,
         "uncertified": uncertified,
         "reductions": [
             row for node in coupled if (row := reduction(trace, node, gone)) is not None
@@ -102,10 +100,25 @@ def _reads(trace: Trace, node: fx.Node) -> Any:
     return trace.shape(first) if isinstance(first, fx.Node) else None
 
 
-def _samples(graph_module: fx.GraphModule, inputs: Tensor | None, random: Any) -> list[Tensor]:
+def samples(graph_module: fx.GraphModule, inputs: Tensor | None, random: Any) -> list[Tensor]:
+    """A random batch and, if there are some, real inputs, in float64."""
     shape = (4, *graph_module.meta["input_shape"])
-    samples = [torch.randn(shape, generator=random, dtype=torch.float64)]
-    return samples if inputs is None else [*samples, inputs.double()]
+    drawn = [torch.randn(shape, generator=random, dtype=torch.float64)]
+    return drawn if inputs is None else [*drawn, inputs.double()]
+
+
+def compare(dense: fx.GraphModule, pruned: fx.GraphModule, on: list[Tensor]) -> float:
+    """The relative error, as the power of ten it lies below.
+
+    Rounding noise has no place in an artifact's digest.
+
+    Raises:
+        CertificateError: it exceeds `TOLERANCE`.
+    """
+    error = difference(dense, pruned, on)
+    if not error <= TOLERANCE:
+        raise CertificateError(f"relative error {error:.1e} exceeds {TOLERANCE:.0e}")
+    return float(10.0 ** math.ceil(math.log10(max(error, 1e-12))))
 
 
 def difference(first: torch.nn.Module, second: torch.nn.Module, samples: list[Tensor]) -> float:
@@ -151,7 +164,8 @@ def _widen(value: Any) -> Any:
     return torch.float64 if value is torch.float32 else value
 
 
-def _provoke(graph_module: fx.GraphModule, generator: torch.Generator) -> None:
+def provoke(graph_module: fx.GraphModule, generator: torch.Generator) -> None:
+    """Give a mistake something to show on: batch norm statistics, and no tensor near zero."""
     state = graph_module.state_dict()  # shares memory with the graph's tensors
     for name, tensor in graph_module.named_parameters():
         if tensor.numel() and float(tensor.detach().abs().max()) < 1e-2:
@@ -161,8 +175,3 @@ def _provoke(graph_module: fx.GraphModule, generator: torch.Generator) -> None:
             mean, variance = (state[arg.target] for arg in node.args[3:5])
             mean += 0.1 * variance.sqrt() * torch.randn(mean.shape, generator=generator)
             variance *= torch.rand(variance.shape, generator=generator) + 0.5
-
-
-def _bound(error: float) -> float:
-    """The next power of ten up: rounding noise has no place in an artifact's digest."""
-    return float(10.0 ** math.ceil(math.log10(max(error, 1e-12))))

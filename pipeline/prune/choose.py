@@ -92,7 +92,7 @@ def _widths(
     cfg: PruneConfig,
     history: Sequence[Plan],
 ) -> allocate.Widths:
-    together = Alignment(found, bounds(found, cfg), cfg.round_to)
+    together = Alignment(found, bounds(found, cfg), cfg.multiple)
     dense = _dense_widths(found, history)
     wanted = _scope(graph_module, found, each, cfg, dense)
 

@@ -12,11 +12,14 @@ from torch import Tensor, fx
 
 from pipeline.errors import Refused, UsageError
 from pipeline.models.graph import named_tensors
+from pipeline.prune.blocks import apply_blocks
 from pipeline.prune.certify import certify
 from pipeline.prune.choose import choose, replayed
+from pipeline.prune.depth import certify_blocks, decide, report_blocks
 from pipeline.prune.evidence import Evidence, scales
 from pipeline.prune.families import families
 from pipeline.prune.fold import fold
+from pipeline.prune.heads import only_heads
 from pipeline.prune.plan import check_fits, make
 from pipeline.prune.planfile import Plan
 from pipeline.prune.report import costs_before, frozen, report
@@ -73,16 +76,21 @@ def prune_graph(
     """
     _check_finite(graph_module)
     graph_module = fold(graph_module)
-    settings = cfg.model_dump(mode="json", exclude=NO_SETTINGS)
+    settings = {**cfg.model_dump(mode="json", exclude=NO_SETTINGS), "round_to": cfg.multiple}
     if plan is not None:
         check_fits(plan, graph_module)
         settings = plan["settings"]
         cfg = PruneConfig.model_validate({**settings, "scope": "local"})
+    if cfg.granularity == "blocks":
+        return _prune_blocks(graph_module, cfg, settings, inputs, plan, history)
     clock = Clock()
-    trace = Trace(graph_module, uncertified=cfg.allow_uncertified)
+    heads = cfg.granularity == "heads"
+    trace = Trace(graph_module, uncertified=cfg.allow_uncertified, heads=heads)
     evidence = replace(evidence or Evidence(), scales=scales(graph_module))
     found = families(trace, named_tensors(graph_module), cfg.seed, evidence)
     found = [replace(family, group=cfg.group) for family in found]
+    if heads:
+        found = only_heads(trace, found)
     if not found:
         raise Refused(f"nothing can be pruned: {_why(trace)}", fix="see the operators it names")
     clock.lap("trace")
@@ -93,7 +101,7 @@ def prune_graph(
     earlier = any(before["families"] for before in history) or cfg.progress < 1
     if not earlier and all(len(choice.kept[f.name]) == f.width for f in found):
         kind, value = cfg.budget() or ("ratio", 0.0)
-        what = f"nothing to prune at {kind} {value} with round_to {cfg.round_to}"
+        what = f"nothing to prune at {kind} {value} with round_to {cfg.multiple}"
         raise Refused(what, fix="ask for more, or use a smaller round_to or min_width")
     before = costs_before(graph_module, trace)
     made = make(graph_module, found, choice.kept, settings, before)
@@ -104,6 +112,25 @@ def prune_graph(
     clock.lap("certify")
     document = report(graph_module, pruned, trace, made, sizes, certificate)
     document["unscored"] = dict(choice.unscored)
+    return Pruned(pruned, made, document, clock.seconds)
+
+
+def _prune_blocks(
+    graph_module: fx.GraphModule,
+    cfg: PruneConfig,
+    settings: dict[str, Any],
+    inputs: Tensor | None,
+    plan: Plan | None,
+    history: Sequence[Plan],
+) -> Pruned:
+    clock = Clock()
+    made = plan or decide(graph_module, cfg, settings, inputs, history)
+    clock.lap("trace")
+    pruned = apply_blocks(graph_module, made)
+    clock.lap("prune")
+    certificate = certify_blocks(graph_module, made, inputs=inputs, seed=cfg.seed)
+    clock.lap("certify")
+    document = report_blocks(graph_module, pruned, made, certificate)
     return Pruned(pruned, made, document, clock.seconds)
 
 

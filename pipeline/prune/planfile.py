@@ -60,7 +60,8 @@ def difference(first: Plan, second: Plan) -> dict[str, Any]:
     """What the second plan keeps or removes otherwise than the first.
 
     `families` is {name: {"added": channels, "removed": channels}} of those that only one of them
-    keeps; a family that is in one plan alone is whole in the other. `settings` is {key: [a, b]}.
+    keeps; a family that is in one plan alone is whole in the other. `blocks` says the same of
+    residual blocks. `settings` is {key: [a, b]}.
     """
     found: dict[str, Any] = {}
     one, two = _kept(first), _kept(second)
@@ -73,7 +74,17 @@ def difference(first: Plan, second: Plan) -> dict[str, Any]:
     keys = sorted({*first["settings"], *second["settings"]})
     pairs = {k: [first["settings"].get(k), second["settings"].get(k)] for k in keys}
     changed = {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
-    return {"same_model": first["graph"] == second["graph"], "families": found, "settings": changed}
+    return {
+        "same_model": first["graph"] == second["graph"],
+        "families": found,
+        "blocks": {"added": sorted(_gone(first) - _gone(second)),
+                   "removed": sorted(_gone(second) - _gone(first))},
+        "settings": changed,
+    }  # fmt: skip
+
+
+def _gone(plan: Plan) -> set[str]:
+    return {row["name"] for row in plan.get("blocks", ())}
 
 
 def _kept(plan: Plan) -> dict[str, tuple[int, list[int]]]:

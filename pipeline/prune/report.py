@@ -73,11 +73,11 @@ def layers(
     new = {node.name: node for node in pruned.graph.nodes}
     rows = []
     for node in dense.graph.nodes:
-        if node.name not in before or node.name not in new:
+        if node.name not in before:
             continue
         name, old_shape = _weight(states[0], node)
-        _, new_shape = _weight(states[1], new[node.name])
-        pair = {"before": math.prod(old_shape), "after": math.prod(new_shape)}
+        new_shape = _weight(states[1], new[node.name])[1] if node.name in new else []
+        pair = {"before": math.prod(old_shape), "after": math.prod(new_shape) if new_shape else 0}
         rows.append({
             "layer": name,
             "op": name_of(node),

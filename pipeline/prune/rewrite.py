@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from pipeline.models.graph import named_tensors
+from pipeline.prune.blocks import apply_blocks
 from pipeline.prune.cost import BATCH
 from pipeline.prune.families import Family, families
 from pipeline.prune.fold import fold
@@ -28,8 +29,12 @@ def apply(graph_module: fx.GraphModule, plan: Mapping[str, Any]) -> fx.GraphModu
         UsageError: this is no plan, or one for another model.
     """
     graph_module = fold(graph_module)
+    if plan.get("blocks"):
+        return apply_blocks(graph_module, dict(plan))
     check_fits(plan, graph_module)
-    trace = Trace(graph_module, uncertified=plan["settings"].get("allow_uncertified", False))
+    settings = plan["settings"]
+    heads = settings.get("granularity") == "heads"
+    trace = Trace(graph_module, uncertified=settings.get("allow_uncertified", False), heads=heads)
     return rewrite(graph_module, trace, families(trace, graph_module.state_dict()), plan)
 
 

@@ -50,6 +50,9 @@ class PruneConfig(Config):
     """The same for multiply-accumulates of one sample."""
     size: float | None = Field(default=None, gt=0)
     """The same for bytes of the int8 file, as estimated from the parameters."""
+    granularity: Literal["channels", "heads", "blocks"] = "channels"
+    """What goes: channels; attention heads only; or whole residual blocks (depth), those first
+    that change what passes by least (`criterion = "random"`: by lot)."""
     family: dict[str, FamilyConfig] = {}
     """Widths or bounds by family name or pattern, such as `"blocks.*"`."""
     scope: Literal["local", "global", "isomorphic", "sensitivity"] = "local"
@@ -85,9 +88,17 @@ class PruneConfig(Config):
         given = [name for name in (*BUDGETS, "plan") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"give one of them, not {' and '.join(given)}")
+        if self.granularity == "blocks" and self.family:
+            raise ValueError('granularity = "blocks" has no families')
         if (self.scope == "sensitivity") != (self.sensitivity is not None):
             raise ValueError('scope = "sensitivity" and sensitivity = FILE go together')
         return self
+
+    @property
+    def multiple(self) -> int:
+        """`round_to`; heads go one by one unless it is given."""
+        one_by_one = self.granularity != "channels" and "round_to" not in self.model_fields_set
+        return 1 if one_by_one else self.round_to
 
     def budget(self) -> tuple[str, float] | None:
         """(kind, value) of what is asked for; None where given widths say it all."""
@@ -123,7 +134,7 @@ class MaskConfig(Config):
         return self
 
 
-@stage(version=3, tools=("torch",))
+@stage(version=4, tools=("torch",))
 def prune(
     model: Checkpoint, *, data: Data | None = None, cfg: PruneConfig, work: Workdir
 ) -> Checkpoint:

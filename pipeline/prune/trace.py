@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from pipeline.prune import rules
+from pipeline.prune.heads import head_axis
 from pipeline.prune.labels import Labels, core, fixed
 from pipeline.prune.shapes import moving_axes, shapes
 from pipeline.prune.zeros import keeps_zero
@@ -46,11 +47,15 @@ class Coupled:
 class Trace:
     """The labels of every node, by node name, and of every tensor the graph reads.
 
-    `uncertified` lets channels go where the result cannot be proven, see `Coupled`.
+    `uncertified` lets channels go where the result cannot be proven, see `Coupled`. With `heads`,
+    attention keeps the width of its heads and they go whole; their labels are then in `heads`.
     """
 
-    def __init__(self, graph_module: fx.GraphModule, *, uncertified: bool = False) -> None:
+    def __init__(
+        self, graph_module: fx.GraphModule, *, uncertified: bool = False, heads: bool = False
+    ) -> None:
         self.graph_module = graph_module
+        self.by_heads, self.heads = heads, list[Tensor]()
         self.uncertified = uncertified
         self.coupled: dict[str, Coupled] = {}
         self.grouped: set[tuple[str, int]] = set()
@@ -104,6 +109,7 @@ class Trace:
 
     def settled(self, labels: Tensor, node: fx.Node, item: int | None = None) -> Tensor:
         """Settle the labels of a node's output, its batch axes tied."""
+        prefer = head_axis(self, node, labels) if self.by_heads and item is None else None
         one, two = self.sizes[node.name], self._larger[node.name]
         if item is not None:
             one, two = one[item], two[item]
@@ -111,7 +117,11 @@ class Trace:
         varying = set(self.labels.varying(labels))
         if tied & varying and varying <= tied:
             self.freeze(labels, node, "folds the channels into the batch")
-        return self.labels.settle(labels, tied=tied)
+        settled = self.labels.settle(labels, prefer, tied)
+        if prefer is not None and self.labels.axis(settled) == prefer:
+            vector = self.labels.vector(settled, prefer)
+            self.heads += [] if vector is None else [vector]
+        return settled
 
     def constant(self, node: fx.Node) -> Value:
         """Fixed labels in the shape of a node's output."""

@@ -11,10 +11,10 @@ from pipeline.prune.rules import name_of
 if TYPE_CHECKING:
     from pipeline.prune.trace import Trace
 
-_MAKES = {"conv1d", "conv2d", "conv3d", "linear", "conv_transpose1d", "conv_transpose2d",
+MAKES = {"conv1d", "conv2d", "conv3d", "linear", "conv_transpose1d", "conv_transpose2d",
           "conv_transpose3d", "matmul", "bmm", "mm", "embedding",
           "gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell"}  # fmt: skip
-_PASSES = {
+PASSES = {
     "permute", "transpose", "t", "movedim", "view", "reshape", "_unsafe_view", "flatten",
     "unflatten", "unsqueeze", "squeeze", "expand", "select", "narrow", "slice", "split",
     "split_with_sizes", "chunk", "unbind", "getitem", "repeat", "cat", "stack", "contiguous",
@@ -39,12 +39,12 @@ def keeps_zero(trace: Trace, node: fx.Node) -> bool:
         return False
     name = name_of(node)
     if (
-        name in _MAKES
+        name in MAKES
         or node.name in trace.coupled
         or (name == "batch_norm" and node.args[1] is not None)
     ):
         return True
-    if name not in _PASSES | _COMBINES:
+    if name not in PASSES | _COMBINES:
         return False
     inputs = [arg for arg in node.all_input_nodes if _varies(trace, arg)]
     zero = [arg.name in trace.zero for arg in inputs]

@@ -117,3 +117,27 @@ def test_a_recipes_sensitivity_feeds_its_allocation(main, tmp_path: Path) -> Non
     assert main("run", str(recipe), "--until", "cut")[0] == 0
     assert main("sensitivity", str(recipe), "--step", "ctu")[0] == 2
     assert main("sensitivity", str(recipe), "--ratios", "50")[0] == 2
+
+
+def test_blocks_and_their_plan(main, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+    out, again = str(tmp_path / "out"), str(tmp_path / "again")
+    words = ("--granularity", "blocks", "--ratio", "0.5")
+    code, _, err = main("prune", *RESNET, *words, "--out", out)
+    assert code == 4 and "nothing to prune" in err  # one block of three has a plain shortcut
+    code, text, err = main("prune", *RESNET, *words[:2], "--macs", "0.9", "--out", out, "--json")
+    assert code == 0, err
+    assert json.loads(text)["macs"]["after"] < json.loads(text)["macs"]["before"]
+    assert "the block that ends in blocks.0.bn2" in main("plan", "show", out)[1]
+    assert main("plan", "apply", out, *RESNET, "--out", again)[0] == 0
+    manifests = {(Path(folder) / "manifest.json").read_bytes() for folder in (out, again)}
+    assert len(manifests) == 1
+
+
+def test_masks_keep_shapes_and_say_what_they_are_good_for(main, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+    out = str(tmp_path / "out")
+    code, text, err = main("mask", *RESNET, "--pattern", "2:4", "--out", out)
+    assert code == 0, err
+    assert "blocks.1.conv2.weight" in text and "no faster" in text
+    code, text, _ = main("mask", *RESNET, "--ratio", "0.8", "--out", out, "--json")
+    assert json.loads(text)["zeros"] == pytest.approx(0.8, abs=0.01)
+    assert main("mask", *RESNET, "--pattern", "4:2", "--out", out)[0] == 2

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
 
 from pipeline.models.graph import copied, named_tensors
 from pipeline.prune.plan import numbers, removed
@@ -74,7 +75,7 @@ def _called(module: nn.Module, x: Tensor) -> dict[str, nn.Module]:
     seen: list[nn.Module] = []
     layers = [(n, m) for n, m in module.named_modules() if isinstance(m, HOOKED)]
     hooks = [m.register_forward_hook(lambda m, *_: seen.append(m)) for _, m in layers]
-    with _float64(), torch.no_grad():
+    with _MaskedNorms({}, ()), _float64(), torch.no_grad():
         module(x)
     for handle in hooks:
         handle.remove()
@@ -150,6 +151,8 @@ class _MaskedNorms(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
+        func = Tensor.double if func is Tensor.float else func
+        args, kwargs = pytree.tree_map(_widened, (args, kwargs))
         given = dict(zip(_NAMES.get(func, ()), args, strict=False)) | (kwargs or {})
         stay = self.kept.get(id(given.get("weight"))) if func in _NAMES else None
         if stay is None and self.reductions and args and isinstance(args[0], Tensor):
@@ -160,6 +163,10 @@ class _MaskedNorms(TorchFunctionMode):
         if stay is None:
             return func(*args, **(kwargs or {}))
         return _NORMS[func](stay, **given)
+
+
+def _widened(value: Any) -> Any:
+    return torch.float64 if value is torch.float32 else value
 
 
 _ALIASES = {"vector_norm": "linalg_vector_norm", "norm": "linalg_vector_norm"}

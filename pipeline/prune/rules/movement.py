@@ -100,6 +100,9 @@ def gather(trace: Trace, node: fx.Node) -> Any:
     inputs = [arg for arg in places.values() if isinstance(arg, fx.Node)]
     for arg in inputs:
         trace.freeze(trace.of(arg), node, "is a place in another tensor")
+    passing = [axis for axis in trace.labels.varying(x) if axis not in places]
+    if passing:  # a table whose rows are picked keeps them; its columns may be channels
+        x = trace.labels.settle(x, passing[0])
     axis = trace.labels.axis(x)
     if axis is None:
         return trace.constant(node)

@@ -19,12 +19,11 @@ from pipeline.prune.engine import Pruned, prune_graph
 from pipeline.prune.stage import PruneConfig
 from pipeline.prune.steps import gather, sample
 
-CRITERIA = ("l2", "fpgm", "lamp", "bn-scale", "taylor", "fisher")
+CRITERIA = ("l2", "fpgm", "bn-scale", "taylor")
 SCOPES = ("local", "global", "isomorphic")
 DEFAULTS = tuple(f"{criterion} {scope}" for criterion in CRITERIA for scope in SCOPES)
 """What could be the default; chosen on validation."""
 RIVALS = ("torch-pruning local", "torch-pruning global")
-ALWAYS = tuple(f"l2 {scope}" for scope in SCOPES)
 UNIFORM, RANDOM, SCRATCH = "l2 local", "random local", "from scratch"
 HALVINGS = 12
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -88,8 +89,9 @@ def _made(cell: Cell, task: Task, dense: Dense, folder: Path, default: str) -> f
 
 
 def _train(graph: fx.GraphModule, data: Data, cfg: TrainConfig, folder: Path) -> None:
-    scratch = folder / "scratch"
+    scratch = folder / f"scratch-{os.getpid()}"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     loss = torch.nn.functional.cross_entropy
     fit(graph, data, lambda _, outputs, targets: loss(outputs, targets), cfg, scratch)
+    shutil.rmtree(scratch)
