@@ -39,8 +39,8 @@ from pipeline.errors import SecateurError
 from pipeline.progress import log_path, log_text
 
 COMMANDS = (
-    run, fleet, status, prune, mask, plan, sensitivity, convert, verify, bench, compare, verdict, inspect,
-    doctor, board, push, publish, releases, rollback, config, listing, gc,
+    run, fleet, status, prune, mask, plan, sensitivity, convert, verify, bench, compare, verdict,
+    inspect, doctor, board, push, publish, releases, rollback, config, listing, gc,
 )  # fmt: skip
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -29,8 +29,8 @@ def command(
     """Set weights to zero and leave every shape as it is.
 
     This makes no model faster in TFLite on a CPU or a microcontroller: dense kernels take as long
-    for zeros. Unstructured zeros make a compressed file smaller; 2:4 runs faster on NVIDIA GPUs with
-    sparse tensor cores only. For speed everywhere use `secateur prune`. Training keeps the zeros.
+    for zeros. Unstructured zeros make a compressed file smaller; 2:4 runs faster on NVIDIA GPUs
+    with sparse tensor cores only. For speed everywhere use `secateur prune`. Training keeps them.
 
     \b
     Examples:
