@@ -111,4 +111,4 @@ FRESH_WINDOW_NS = 100_000
 ENOUGH = 6
 """Below six processes there is no interval of a median."""
 SPREAD = 0.05
-"""Robust relative deviation of the medians of one arm."""
+"""Robust relative deviation of the medians of one arm, beyond twice its own uncertainty."""

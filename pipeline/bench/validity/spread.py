@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +19,7 @@ def medians(evidence: Evidence) -> Iterator[Caution]:
         if len(values) < limits.ENOUGH:
             said = f"{len(values)} of '{arm}', {limits.ENOUGH} give an interval"
             yield caution(SessionWarning.FEW_PROCESSES, Level.CAUTION, said)
-        elif (found := spread(values)) > limits.SPREAD:
+        elif (found := spread(values)) > limits.SPREAD * (1 + 2 / math.sqrt(2 * len(values))):
             said = f"the medians of '{arm}' spread by {found:.0%}"
             yield caution(SessionWarning.UNSTEADY, Level.CAUTION, said)
 

@@ -22,7 +22,7 @@ from pipeline.board.virtual import down, up
 
 FOLDER = Path(__file__).resolve().parents[3] / "build" / "benchmark-overhead"
 NAME, ROOT = "overhead", "/home/board/secateur"
-PROCESSES, COUNT, LIMIT_S = 5, 40, 600.0
+PROCESSES, COUNT, LIMIT_S = 3, 25, 1200.0
 RUNTIME = "ai-edge-litert"
 TOOL = """
 import sys

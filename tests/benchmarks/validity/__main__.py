@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,9 @@ from tests.benchmarks.validity.session import Made, clean
 from tests.benchmarks.validity.table import report
 
 FOLDER = Path(__file__).resolve().parents[3] / "build" / "benchmark-validity"
+Task = tuple[str | None, float, int]
 WARM_UP = "warm-up"
+LEVEL = (Steadiness.FLAT, Steadiness.TOO_SHORT)
 WHOLE = 10
 """Every so many sessions become a whole record, not findings alone (all where it takes one)."""
 TUNING, REPORTED = 1_000, 1_000_000
@@ -45,29 +49,46 @@ def main() -> None:
     parser.add_argument("kinds", nargs="*", help="parts of names; all if none is given")
     parser.add_argument("--trials", type=int, default=20, help="of each kind and magnitude")
     parser.add_argument("--clean", type=int, default=1000, help="clean sessions")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at a time")
     parser.add_argument("--tuning", action="store_true", help="the seeds that are not reported")
     given = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     lines = []
-    with (FOLDER / "results.jsonl").open("w") as file:
-        for line in sessions(given, TUNING if given.tuning else REPORTED):
+    with (FOLDER / "results.jsonl").open("w") as file, ProcessPoolExecutor(given.jobs) as pool:
+        for line in pool.map(run, tasks(given), chunksize=8):
             lines.append(line)
             file.write(json.dumps(line) + "\n")
+            file.flush()
+            if len(lines) % 100 == 0:
+                print(f"{len(lines)} sessions", file=sys.stderr, flush=True)
     text = report(lines)
     (FOLDER / "table.txt").write_text(text + "\n")
     print(text)
 
 
-def sessions(given: argparse.Namespace, first: int) -> Iterator[dict[str, Any]]:
-    """Every trial, then the clean sessions, with a line of progress a kind."""
-    for name, found in CORRUPTIONS.items():
-        if given.kinds and not any(part in name for part in given.kinds):
-            continue
-        for magnitude in found.magnitudes:
-            yield from (trial(found, magnitude, first + n) for n in range(given.trials))
-        print(f"{name}: {len(found.magnitudes)} x {given.trials}", file=sys.stderr, flush=True)
+def tasks(given: argparse.Namespace) -> list[Task]:
+    """(corruption, magnitude, seed) of every trial; no corruption for a clean session."""
+    first = TUNING if given.tuning else REPORTED
+    chosen = [
+        what
+        for name, what in CORRUPTIONS.items()
+        if not given.kinds or any(part in name for part in given.kinds)
+    ]
+    found: list[Task] = [
+        (what.name, magnitude, first + n)
+        for what in chosen
+        for magnitude in what.magnitudes
+        for n in range(given.trials)
+    ]
     if not given.kinds or "clean" in given.kinds:
-        yield from (untouched(first + 500_000 + n) for n in range(given.clean))
+        found += [(None, 0.0, first + 500_000 + n) for n in range(given.clean)]
+    return found
+
+
+def run(task: Task) -> dict[str, Any]:
+    """One session."""
+    name, magnitude, seed = task
+    return untouched(seed) if name is None else trial(CORRUPTIONS[name], magnitude, seed)
 
 
 def trial(what: Corruption, magnitude: float, seed: int) -> dict[str, Any]:
@@ -114,7 +135,7 @@ def of_record(record: Record) -> dict[str, str]:
     invalid = {comparison.verdict is Verdict.INVALID for comparison in record.comparisons}
     assert invalid <= {bool(record.invalid)}, "an invalid session has no verdict, a valid one has"
     classes = [process.steadiness for process in record.processes]
-    if 2 * classes.count(Steadiness.WARM_UP) > len(classes):
+    if 2 * sum(each not in LEVEL for each in classes) > len(classes):
         found[WARM_UP] = Level.CAUTION.value
     return found
 

@@ -87,8 +87,9 @@ def add_number(texts: dict[str, str], path: str, pattern: str, amount: float) ->
     """Add to the number that a pattern's group catches in a text."""
 
     def added(found: re.Match[str]) -> str:
-        whole, number = found.group(0), found.group(1)
-        return whole.replace(number, str(max(0, round(int(number) + amount))))
+        start, end = (position - found.start() for position in found.span(1))
+        whole, number = found.group(0), int(found.group(1))
+        return whole[:start] + str(max(0, round(number + amount))) + whole[end:]
 
     if path in texts:
         texts[path] = re.sub(pattern, added, texts[path], count=1, flags=re.MULTILINE)

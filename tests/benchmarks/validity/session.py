@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.bench.plan import session_order
@@ -110,6 +110,9 @@ class _Board:
         self.made = Made(kind, settings, order, models, floors)
         slow = chance.uniform(2.5, 12)
         self.latency = {arm: max(20_000.0, floors[arm] * slow) for arm in models}
+        if settings.regime == "paced":
+            rate = min(30.0, 0.4e9 / max(self.latency.values()))
+            self.settings = self.made.settings = replace(settings, rate_hz=rate)
 
     def run(self) -> Made:
         """Facts, every process between two looks, facts."""
