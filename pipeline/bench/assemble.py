@@ -76,7 +76,17 @@ def to_record(done: Session, *, models: Mapping[str, Model] | None = None) -> Re
         before=before,
         after=after,
         cautions=cautions,
+        unavailable={
+            "time by operator": f"{settings.runtime} has no profiler in its Python package"
+        },
+        watch_cpu_share=_watch_cpu_share(events),
     )
+
+
+def _watch_cpu_share(events: Sequence[Event]) -> float | None:
+    """CPU time of the agent's watching thread over the time it watched."""
+    told = [event for event in events if event["event"] == "watched" and event["span_ns"]]
+    return told[-1]["cpu_ns"] / told[-1]["span_ns"] if told else None
 
 
 def _entry(arm: Arm) -> ArmEntry:

@@ -210,7 +210,11 @@ class Caution(Part):
 
 
 class Record(Part):
-    """One session. `id` is the name of its folder; the first arm is the baseline."""
+    """One session. `id` is the name of its folder; the first arm is the baseline.
+
+    `unavailable` says why a figure could not be had; `watch_cpu_share` is what watching the board
+    took of one CPU.
+    """
 
     schema_version: int = SCHEMA
     id: str
@@ -230,6 +234,8 @@ class Record(Part):
     before: Conditions = Conditions()
     after: Conditions = Conditions()
     cautions: list[Caution] = []
+    unavailable: dict[str, str] = {}
+    watch_cpu_share: float | None = None
 
     @model_validator(mode="after")
     def _one_clock(self) -> Record:

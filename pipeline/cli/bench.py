@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @settings
 @gates
 @results
+@click.option("--details", is_flag=True, help="Cold start, tails, and memory by its cause, too.")
 @as_json
 def command(
     files: tuple[Path, ...],
@@ -39,6 +40,7 @@ def command(
     fail_on: list[Gate],
     fail_undecided: bool,
     results: Path,
+    details: bool,
     json_: bool,
     **flags: Any,
 ) -> None:
@@ -51,7 +53,10 @@ def command(
       secateur bench model.tflite --target local
       secateur bench old.tflite new.tflite --target rpi5 --host pi@raspberrypi
       secateur bench old.tflite new.tflite --fail-on 'latency>+3%'
+      secateur bench model.tflite --target rpi5 --rate-hz 30 --deadline-ms 20
+      secateur bench model.tflite --target rpi5 --regime sustained --details
     """
+    from pipeline.bench.details import print_details
     from pipeline.bench.files import bench_files
     from pipeline.bench.gate_check import check_record, enforce, require_baseline
     from pipeline.bench.table import print_table
@@ -68,6 +73,8 @@ def command(
         emit({"folder": stored.folder, "record": record, "gates": list(map(asdict, findings))})
     else:
         print_table([stored])
+        if details:
+            print_details([stored])
         click.echo(f"record: {stored.folder}", err=True)
         show_gates(findings)
     enforce(findings, undecided_fails=fail_undecided)

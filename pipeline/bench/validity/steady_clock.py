@@ -83,6 +83,10 @@ def record(evidence: Evidence) -> Iterator[Caution]:
     looks = [m for m in evidence.moments if m.states and m.when != "during"]
     whole = [stay for a, b in pairwise(looks) for stay in _between(a, b)]
     windows = [stay for _, stay in session_stays(evidence)]
+    if whole and not any(any(stay.ticks.values()) for stay in [*whole, *windows]):
+        said = "it stands still: this kernel does not count"
+        yield caution(SessionWarning.CLOCK_RECORD, Level.CAUTION, said)
+        return
     for stay in [*whole, *windows]:
         if said := _contradiction(stay):
             yield caution(SessionWarning.CLOCK_RECORD, Level.INVALID, said)
