@@ -15,7 +15,7 @@ flags    = $(call given,host,$(HOST_IS)) $(call given,runtime,$(RUNTIME)) \
            $(call given,threads,$(THREADS)) $(call given,affinity,$(AFFINITY)) \
            $(if $(filter 1,$(PUBLISH)),--publish)
 
-.PHONY: help demo compare test test-all check benchmark-prune benchmark-verdicts benchmark-validity benchmark-overhead benchmark-qat benchmark-deploy clean $(BOARDS)
+.PHONY: help demo compare test test-all check benchmark-prune benchmark-verdicts benchmark-validity benchmark-overhead benchmark-qat benchmark-deploy benchmark-convert clean $(BOARDS)
 
 help:  ## this page
 	@echo "Secateur: cut a PyTorch model until it fits the board, and prove it on the board."
@@ -47,6 +47,9 @@ test-all: $(STAMP)  ## all tests, the slow ones too
 
 check: $(STAMP)  ## format, lint, types and import layers
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports
+
+benchmark-convert: $(STAMP)  ## 50 networks to int8, dense and pruned, beside two other converters
+	@.venv/bin/python -P -m tests.benchmarks.convert $(NETS)
 
 benchmark-prune: $(STAMP)  ## half the channels of 200 networks, beside torch-pruning; resumable, hours
 	@.venv/bin/python -P -m tests.benchmarks.prune $(NETS)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from onnx import helper
+from onnx import helper, numpy_helper
 
+from pipeline.convert.translate.fold import fold
 from pipeline.convert.translate.graph import build
 from pipeline.errors import Refused
 from tests.convert.onnx_nodes import check, expected, lowered, model, stored
@@ -265,8 +266,6 @@ def test_constants_are_computed_at_once() -> None:
 
 
 def test_passes_over_the_graph_fold_and_fuse() -> None:
-    from pipeline.convert.translate.fold import fold
-
     weights = {
         "w": noise(16, 6, 3, 3), "s": noise(16), "b": noise(16), "m": noise(16),
         "v": abs(noise(16)) + 0.1, "root": np.float32(2**0.5), "one": np.float32(1),
@@ -289,3 +288,20 @@ def test_passes_over_the_graph_fold_and_fuse() -> None:
     assert fold(made) == {"fold_batch_norms": 1, "fuse_gelus": 1, "unshuffle_depths": 1}
     kinds = [node.op_type for node in made.graph.node]
     assert kinds == ["Conv", "Div", "Gelu", "Conv", "DepthToSpace"]
+
+
+@pytest.mark.parametrize("never", [-np.inf, -3.4e38, -1e9])
+@pytest.mark.parametrize("op", ["Add", "Where"])
+def test_masks_are_finite_in_front_of_a_softmax(op: str, never: float) -> None:
+    mask = np.triu(np.full((5, 5), never, np.float32), 1)
+    weights = {"m": mask} if op == "Add" else {"c": mask == 0, "m": np.float32(never)}
+    read = ["x", "m"] if op == "Add" else ["c", "x", "m"]
+    nodes = [helper.make_node(op, read, ["z"]), helper.make_node("Softmax", ["z"], ["y"])]
+    x = noise(1, 2, 5, 5)
+    made = model(nodes, {"x": x}, weights)
+    (got,) = lowered(made, {"x": stored(x, (0, 1, 2, 3))})
+    np.testing.assert_allclose(got, expected(made, {"x": x})[0], rtol=1e-6, atol=1e-9)
+    fold(made)
+    stored_masks = [numpy_helper.to_array(t) for t in made.graph.initializer]
+    assert min(float(m.min()) for m in stored_masks if m.dtype == np.float32) <= -40
+    assert made.graph.node[0].input[read.index("m")] != "m"

@@ -11,6 +11,7 @@ import onnx
 from onnx import numpy_helper
 
 Pass = Callable[[onnx.ModelProto], int]
+NEVER, SOFT = -1e4, -40.0
 LINEAR = {"Conv": 0, "ConvTranspose": 1}
 
 
@@ -38,7 +39,15 @@ def unshuffle_depths(model: onnx.ModelProto) -> int:
     return sum(_unshuffle(model, node) for node in _of(model, "DepthToSpace"))
 
 
-PASSES: tuple[Pass, ...] = (fold_batch_norms, fuse_gelus, unshuffle_depths)
+def soften_masks(model: onnx.ModelProto) -> int:
+    """Minus infinity in front of a softmax becomes -40: an int8 scale must hold it.
+
+    exp(-40) is 4e-18, below what float32 can add to a softmax's other terms.
+    """
+    return sum(_soften(model, node) for op in ("Add", "Where") for node in _of(model, op))
+
+
+PASSES: tuple[Pass, ...] = (fold_batch_norms, fuse_gelus, unshuffle_depths, soften_masks)
 
 
 def _of(model: onnx.ModelProto, op: str) -> list[onnx.NodeProto]:
@@ -204,3 +213,15 @@ def _unshuffle(model: onnx.ModelProto, shuffle: onnx.NodeProto) -> bool:
         conv.input[2] = _store(model, "shuffled_bias", bias[order])
     modes[0].s = b"DCR"
     return True
+
+
+def _soften(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
+    users = _users(model, node.output[0])
+    if not users or any(user is None or user.op_type != "Softmax" for user in users):
+        return False
+    for index, name in enumerate(node.input):
+        mask = _constant(model, name)
+        if mask is not None and mask.dtype.kind == "f" and bool(np.any(mask <= NEVER)):
+            node.input[index] = _store(model, "mask", np.where(mask <= NEVER, SOFT, mask))
+            return True
+    return False

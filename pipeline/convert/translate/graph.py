@@ -65,7 +65,8 @@ def build(
     for proto in model.graph.node:
         node = _node(proto, known, sources.get(proto.name, ""))
         results = _folded(proto, node, opset) or _lowered(node)
-        known.update(zip(proto.output, results, strict=False))
+        made = zip(proto.output, results, strict=False)
+        known.update((name, value) for name, value in made if name)
         for name in _read(proto):
             remaining[name] -= 1
             if not remaining[name]:

@@ -1,0 +1,20 @@
+"""The most TRANSPOSE operators a network's float file may have, and why it has any."""
+
+from __future__ import annotations
+
+from tests.benchmarks.convert.zoo import PLAIN
+
+REASONS: dict[str, tuple[int, str]] = {
+    "shufflenet_v2_x0_5": (16, "the half that passes a unit untouched: channels really move"),
+    "channel_shuffle": (1, "a shuffle between two grouped convolutions"),
+    "conformer_block": (4, "one attention: heads out of and into the tokens"),
+    "vit_tiny_patch16_224": (48, "four an attention, twelve of them"),
+    "swin_tiny_patch4_window7_224": (70, "windows and heads are cut across the image"),
+}
+FALLBACK = (120, "tokens, heads or windows: axes really change places")
+
+
+def allowed(name: str) -> tuple[int, str]:
+    """(number, reason) for a network; a plain CNN has none."""
+    short = name.partition(":")[2]
+    return (0, "plain CNN") if short in PLAIN.split() else REASONS.get(short, FALLBACK)
