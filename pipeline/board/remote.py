@@ -23,7 +23,10 @@ from pipeline.errors import BoardUnreachable
 WORK = ".work"
 FOLDER = """
 case $1 in "~") root=$HOME;; "~/"*) root=$HOME/${1#"~/"};; *) root=$1;; esac
-mkdir -p "$root/.work/agent" "$root/.work/files"
+if [ ! -d "$root/.work/files" ]; then
+  mkdir -p "$root/.work/agent" "$root/.work/files"
+  settle "$root/.work"; settle "$root"; settle "${root%/*}/"
+fi
 cd "$root"; pwd -P
 """
 

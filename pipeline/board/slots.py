@@ -185,10 +185,17 @@ class Slot:
         with self._alone():
             with left(AS_BEFORE):
                 one = self._find(wanted, hooks)
-                health = (
-                    self._check(self.folder / "releases" / one.digest, one) if self._check else ""
-                )
+                health = self._healthy(one, hooks)
             return replace(self._activate(one, hooks, "publish"), health=health)
+
+    def _healthy(self, one: Standing, hooks: Hooks) -> str:
+        """What the check in its place says; only bytes that are whole are run."""
+        if self._check is None:
+            return ""
+        script = 'begin "$@"; shift 4; damage "$@"'
+        if wrong := self._begin(script, hooks, one.digest, _sums(one)).strip():
+            raise self._damaged(one, wrong)
+        return self._check(self.folder / "releases" / one.digest, one)
 
     def rollback(self, hooks: Hooks) -> Standing:
         """Make current what was so before. Raises Refused: there is nothing before."""
@@ -223,12 +230,17 @@ class Slot:
                 raise self._shell.silent()
         if answer == "done":
             return Standing(one.digest, "current", one.manifest)
-        outcome, _, said = answer.partition(" ")
-        what = f"release {one.digest[:12]}: {said[:300]}; {AS_BEFORE}"
-        fix = "mend what the command says, then publish again"
-        if outcome == "damaged":
-            fix = "push it again: that mends it"
-        raise Refused(what, where=self.folder, fix=fix)
+        with left(AS_BEFORE):
+            outcome, _, said = answer.partition(" ")
+            if outcome == "damaged":
+                raise self._damaged(one, said)
+            fix = "mend what the command says, then publish again"
+            what = f"release {one.digest[:12]}: {said[:300]}"
+            raise Refused(what, where=self.folder, fix=fix)
+
+    def _damaged(self, one: Standing, said: str) -> Refused:
+        what = f"release {one.digest[:12]}: {said}"
+        return Refused(what, where=self.folder, fix="push it again: that mends it")
 
     def _now(self) -> str:
         """Which release is current, after a script that did not come to its end."""

@@ -22,6 +22,17 @@ from tests.board.ssh.servers import USER
 Between = Callable[[], None]
 
 
+def counted(transport: SSHTransport, note: Callable[[int], None]) -> None:
+    """Have the bytes noted that go into files on the board."""
+    put = transport.put
+
+    def counting(data: bytes, path: PurePosixPath, *, offset: int) -> None:
+        note(len(data))
+        put(data, path, offset=offset)
+
+    transport.put = counting  # type: ignore[method-assign]
+
+
 class Ours:
     """`secateur push` and `secateur publish`, in one session."""
 
@@ -54,7 +65,7 @@ class Ours:
             known_hosts=known_hosts, config="none",
         )  # fmt: skip
         try:
-            self._counted(transport)
+            counted(transport, self._count)
             slot = Slot(Shell(transport, "board"), PurePosixPath(self.root), "app")
             slot.push(new)
             before_publish()
@@ -62,14 +73,8 @@ class Ours:
         finally:
             transport.close()
 
-    def _counted(self, transport: SSHTransport) -> None:
-        put = transport.put
-
-        def counting(data: bytes, path: PurePosixPath, *, offset: int) -> None:
-            self.sent += len(data)
-            put(data, path, offset=offset)
-
-        transport.put = counting  # type: ignore[method-assign]
+    def _count(self, size: int) -> None:
+        self.sent += size
 
     def arriving(self) -> Path | None:
         """The file in which the payload's bytes arrive."""

@@ -33,6 +33,7 @@ from pipeline.board.virtual.image import home
 from pipeline.board.virtual.machine import Machine
 from pipeline.board.virtual.shell import as_root, login
 from pipeline.errors import BoardUnreachable
+from tests.benchmarks.deploy.clients import counted
 from tests.benchmarks.deploy.place import digest
 from tests.benchmarks.deploy.watch import SOURCE
 
@@ -97,7 +98,7 @@ class Board:
     """The machine between two cuts; `old` is the release that is current in its slot."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._sent = folder, 0
         self._vm = patiently(lambda: reset(NAME))
         self._old = self._payload(b"old" * 20_000, "old")
         patiently(self._begin)
@@ -124,11 +125,12 @@ class Board:
             lines.append(self._reader(kind, path).stop())
         ours = self._retried(new)
         patiently(lambda: self._put(new))
+        rival = {"converged": self._reader("file", RIVAL).stop() == digest(new),
+                 "retry_error": None, "resent": None, "kind_of": None, "error": None,
+                 "seconds": None}  # fmt: skip
         self._root("sync")
         about = {"trial": number, "kind": KIND, "size": new.size_bytes, "offset": when.delay_s}
         allowed = {self._old.digest, new.digest}, {digest(self._old), digest(new)}
-        rival = {"converged": True, "retry_error": None, "resent": 0, "kind_of": None,
-                 "error": "the connection broke", "seconds": 0.0}  # fmt: skip
         self._old = new
         return [
             {**about, "after": when.after, "client": "secateur", **told, **ours,
@@ -147,6 +149,7 @@ class Board:
 
     def _struck(self, new: Release, when: Cut, reader: Reader) -> Line:
         """Push and publish, and the power goes meanwhile."""
+        self._sent = 0
         patiently(lambda: self._put(new))
         moments = {name: threading.Event() for name in ("push", "publish", "flip")}
         reader.on(new.digest, moments["flip"].set)
@@ -192,8 +195,9 @@ class Board:
         try:
             stands = patiently(again)
         except Exception as problem:
-            return {"converged": False, "retry_error": str(problem)[:400], "resent": 0}
-        return {"converged": stands == [new.digest], "retry_error": None, "resent": 0}
+            return {"converged": False, "retry_error": str(problem)[:400], "resent": None}
+        resent = max(0, self._sent - new.size_bytes)
+        return {"converged": stands == [new.digest], "retry_error": None, "resent": resent}
 
     def _payload(self, data: bytes, name: str) -> Release:
         path = self._folder / "power.bin"
@@ -207,10 +211,14 @@ class Board:
         vm = self._vm
         transport = ssh.connect(vm.host, user=vm.user, port=vm.port, identity=vm.identity,
                                 known_hosts=vm.known_hosts, config="none")  # fmt: skip
+        counted(transport, self._count)
         try:
             yield Slot(Shell(transport, NAME, patience=4), ROOT, "app")
         finally:
             transport.close()
+
+    def _count(self, size: int) -> None:
+        self._sent += size
 
     def _put(self, new: Release) -> None:
         """The other client: the whole file to its final name."""
