@@ -86,7 +86,7 @@ def require_sound(result: Audit, path: Path, *, scheme: str) -> None:
         listed = ", ".join(f"{count} {name}" for name, count in result.float_operators.items())
         raise Refused(
             f"operators left in float: {listed}", where=path.name,
-            fix="replace them in the model, or use scheme fp32",
+            fix="replace them in the model, or use scheme mixed or fp32",
         )  # fmt: skip
 
 

@@ -142,3 +142,13 @@ def test_masked_values_take_no_part_in_a_range() -> None:
     place = int(graph.inputs[0])
     assert both[place].low >= plain[place].low - 1e-6
     assert both[place].low <= masked[place].low
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_handful_of_samples_sets_ranges_and_judges(tmp_path: Path, count: int) -> None:
+    net = chain("sound")
+    cfg = QuantizeConfig(samples=count, calibration="minmax")
+    spec = quantize(net.checkpoint, data=net.data, cfg=cfg, work=workdir(tmp_path / "q"))
+    work = workdir(tmp_path / "d")
+    done = convert(spec, exported=net.exported, cfg=ConvertConfig(), work=work)
+    assert audit(done.file("model.tflite")).float_operators == {}

@@ -49,15 +49,10 @@ class Workbench:
         with reading(path) as model:
             self.model = model
         held = np.arange(len(samples)) % HOLD_OUT == HOLD_OUT - 1
-        small = len(samples) < FEWEST
-        fit, rest = (samples, samples[:0]) if small else (samples[~held], samples[held])
-        self.judge = Judge(self.data, samples if small else rest)
-        self.seen, unseen = collect(self.data, self.model.subgraphs[0], (fit, rest))
-        self.all = (
-            {index: seen + unseen[index] for index, seen in self.seen.items()}
-            if len(rest)
-            else self.seen
-        )
+        groups = [samples[~held], samples[held]] if len(samples) >= FEWEST else [samples]
+        self.judge = Judge(self.data, groups[-1])
+        self.seen, *rest = collect(self.data, self.model.subgraphs[0], groups)
+        self.all = {i: sum((part[i] for part in rest), one) for i, one in self.seen.items()}
         self.tried: list[Candidate] = []
 
     def candidate(self, name: str, method: str, make: Make) -> Candidate:
@@ -123,4 +118,4 @@ def _why(one: Candidate, chosen: Candidate) -> str:
         return "chosen"
     if "failed" in one.figures:
         return str(one.figures["failed"])
-    return f"{one.sqnr_db - chosen.sqnr_db:+.2f} dB on held-out samples"
+    return f"{one.sqnr_db - chosen.sqnr_db:+.2f} dB against the one kept"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline.convert.flatbuffer import items
 from pipeline.quantize.ranges import BINS, Histogram
 
+MOST_SAMPLES = 64  # of a group that enter histograms
 MOST_VALUES = 1 << 16  # of one tensor and sample that enter its histogram, evenly spread
 MASKING = 1e9  # beyond it a value is a mask (-inf before a softmax), and no part of a range
 
@@ -20,14 +21,17 @@ Tensors = dict[int, Histogram]
 
 
 def collect(data: bytes, graph: Any, groups: Sequence[NDArray[Any]]) -> list[Tensors]:
-    """{tensor: histogram} of each group of samples (n, *input of the file), with equal bins."""
+    """{tensor: histogram} of each group of samples (n, *input of the file), with equal bins.
+
+    No group is empty. Extremes are of all samples, counts of an even part of them.
+    """
     kept = Preserved(data, activations(graph))
     extremes = [_extremes(kept.run(group)) for group in groups]
     whole = {
         i: (min(e[i][0] for e in extremes), max(e[i][1] for e in extremes)) for i in kept.which
     }
     return [
-        _histograms(kept.run(group), seen, whole)
+        _histograms(kept.run(group[:: -(-len(group) // MOST_SAMPLES)]), seen, whole)
         for group, seen in zip(groups, extremes, strict=True)
     ]  # fmt: skip
 
