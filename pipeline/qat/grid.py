@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 LOW, HIGH = -128, 127
 LEVELS = HIGH - LOW
+SMALLEST = 1e-12  # a range below it is rounding noise around zero, and its scale no float32
 
 
 class _Round(torch.autograd.Function):
@@ -69,7 +70,7 @@ class Grid(nn.Module):
         if self.fixed:
             return
         low, high = min(low, 0.0), max(high, 0.0)
-        scale = (high - low) / LEVELS or 1.0 / LEVELS
+        scale = (high - low if high - low > SMALLEST else 1.0) / LEVELS
         zero_point = max(LOW, min(HIGH, round(LOW - low / scale)))
         self.start.fill_(scale)
         self.zero_point.fill_(float(zero_point))
