@@ -78,7 +78,7 @@ def _unpack(shell: Shell, choice: Choice, archive: PurePosixPath, folder: PurePo
         while line == b"alive":
             if (by := watcher()) is not None:
                 by.step(f"unpacking {choice.runtime}")
-            line = stream.read_line(SILENCE_S)
+            line = stream.read_line(SILENCE_S * shell.patience)
     except TimeoutError:
         fix = "see whether the board hangs or swaps"
         raise BoardUnreachable("silent while it unpacks", where=shell.name, fix=fix) from None
