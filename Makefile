@@ -15,7 +15,7 @@ flags    = $(call given,host,$(HOST_IS)) $(call given,runtime,$(RUNTIME)) \
            $(call given,threads,$(THREADS)) $(call given,affinity,$(AFFINITY)) \
            $(if $(filter 1,$(PUBLISH)),--publish)
 
-.PHONY: help demo compare test test-all check benchmark-prune benchmark-verdicts benchmark-validity benchmark-overhead benchmark-qat benchmark-deploy benchmark-convert clean $(BOARDS)
+.PHONY: help demo compare test test-all check benchmark-prune benchmark-verdicts benchmark-validity benchmark-overhead benchmark-energy benchmark-qat benchmark-deploy benchmark-convert clean $(BOARDS)
 
 help:  ## this page
 	@echo "Secateur: cut a PyTorch model until it fits the board, and prove it on the board."
@@ -62,6 +62,9 @@ benchmark-validity: $(STAMP)  ## how small a corruption of a session is found, a
 
 benchmark-overhead: $(STAMP)  ## the agent beside a bare loop and litert-benchmark, in instructions
 	@.venv/bin/python -P -m tests.benchmarks.overhead
+
+benchmark-energy: $(STAMP)  ## how often the stated interval of an energy holds the truth
+	@.venv/bin/python -P -m tests.benchmarks.energy
 
 benchmark-qat: $(STAMP)  ## int8 with and without training in int8, three seeds, dense and pruned
 	@.venv/bin/python -P -m tests.benchmarks.qat

@@ -14,7 +14,8 @@ from pipeline.board.energy.uncertainty import Term, Uncertainty, combine
 from pipeline.board.energy.window import Window, sampling_u, window
 
 # Variance of what is reported, in units of the Allan variance of 1/f noise between windows in a
-# row (Barnes & Allan, NBS TN 683, 1977, B functions: B2(2, 0) = 1.57).
+# row (Barnes & Allan, NBS TN 683, 1977, B functions: B2(2, 0) = 1.57). A mean by itself has half of
+# that variance more for every octave below its window; eight of them are counted.
 WANDER_OF_CONTRAST = 1.22
 WANDER_OF_MEAN = 4.0
 ENDS = 5

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.agent.sensors import module
 from pipeline.board.energy.kinds import kind, pmic
@@ -87,6 +89,18 @@ def test_pmic_is_the_sum_over_twelve_converters(state: str, least: float, most: 
 def test_what_is_no_reading_is_none_never_zero(sensor: str, wrong: str) -> None:
     assert kind(sensor).value(wrong) is None
     assert Rail(sensor, {}, [[0, wrong]]).values() == []
+
+
+WRAP_UJ = 262_143_328_850
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=2, max_size=30), st.integers(1, WRAP_UJ - 1))
+def test_a_counter_that_wraps_loses_nothing(steps: list[int], start: int) -> None:
+    about = {"name": "package-0", "max_energy_range_uj": str(WRAP_UJ)}
+    counts = [start + sum(steps[:n]) for n in range(len(steps) + 1)]
+    rows = [[n * 10**9, str(count % WRAP_UJ)] for n, count in enumerate(counts)]
+    trace = Rail("rapl", about, rows).trace()
+    assert trace.watts.sum() == pytest.approx(sum(steps) * 1e-6, abs=1e-4)
 
 
 def test_the_lab_file_overrides_the_data_sheet_and_names_the_scope() -> None:
