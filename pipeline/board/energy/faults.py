@@ -140,7 +140,7 @@ def _frozen(values: Values, changes_ns: Changes) -> Iterator[SensorFault]:
     begin, end = values[longest[0]][0], values[longest[-1]][0]
     over = [span for span in changes_ns if begin < span[0] - 1e9 and span[1] + 1e9 < end]
     by_chance = len(values) * _repeats(runs, len(longest)) ** len(longest)
-    if over or by_chance < CHANCE:
+    if over or (by_chance < CHANCE and not _coarse(values, runs, longest)):
         what = "while the work began or ended" if over else "unlike before"
         seconds = (end - begin) * 1e-9
         yield SensorFault("frozen", f"the same reading for {seconds:.1f} s, {what}")
@@ -154,6 +154,17 @@ def _runs(values: Values) -> list[range]:
         runs.append(range(position, position + length))
         position += length
     return runs
+
+
+def _coarse(values: Values, runs: Sequence[range], longest: range) -> bool:
+    """Whether the power comes back to that reading, or the next one to it, and stays there.
+
+    Steady power below a sensor's step does; a frozen sensor would have to freeze twice alike.
+    """
+    step = float(np.diff(np.unique([v for _, v in values])).min()) * 1.5
+    held = values[longest[0]][1]
+    long = [run for run in runs if run is not longest and len(run) >= len(longest) / 4]
+    return any(abs(values[run[0]][1] - held) <= step for run in long)
 
 
 def _repeats(runs: Sequence[range], longest: int) -> float:

@@ -100,21 +100,22 @@ def sampling_u(read: Window, noise_variance: float) -> float:
     With D(l) the mean squared change of power over a lag l, one bridged gap of length l errs by
     l^2 D / 12 where changes are resolved (a step somewhere between two readings), and by
     l^2 D / 2 where each reading is a draw of its own (pulses shorter than the interval). Which of
-    the two it is shows in D(2 h) / D(h): 2 for the first, 1 for the second. `noise_variance` of a
-    single reading is no change of power.
+    the two it is shows in D(2 h) / D(h): 2 for the first, 1 for the second. A sensor that averages
+    saw part of a step; of a pulse, what it shows is all that is left. `noise_variance` of a single
+    reading is no change of power.
     """
     near, far = (_change(read.watts, lag) - 2 * noise_variance for lag in (1, 2))
     if near <= 0:
         return 0.0
     growth = min(2.0, max(1.0, far / near)) - 1
-    share = UNRESOLVED + (RESOLVED - UNRESOLVED) * growth
+    share = (1 - growth) * UNRESOLVED + growth * RESOLVED * read.unseen**2
     inner = read.gaps[1:-1]
     usual = float(np.median(np.diff(read.times)))
     most = 2 * float(read.watts.var())
     bridged = (inner**2 * _capped(near, inner / usual, growth, most)).sum()
     edges = read.gaps[[0, -1]]
     held = (edges**2 * _capped(near, edges / usual, growth, most)).sum()
-    total = (read.unseen**2) * share * bridged + max(share, EDGE) * held
+    total = share * bridged + max(share, EDGE) * held
     return math.sqrt(total)
 
 

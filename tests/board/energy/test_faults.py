@@ -36,6 +36,14 @@ def test_a_sound_sensor_has_no_fault(step_w: float, noise_w: float) -> None:
         assert sensor_faults(sound, changes_of(sound)) == []
 
 
+def test_steady_idle_below_a_coarse_step_is_no_frozen_sensor() -> None:
+    chance = np.random.default_rng(0)
+    values = np.full(COUNT, 3.0)
+    values[140:260] = np.round(chance.uniform(4, 6, 120), 2)
+    values[260:] += 0.01
+    assert kinds(rail(values)) == set()
+
+
 def test_frozen_for_some_seconds() -> None:
     values = power(1)
     values[130:190] = values[130]
