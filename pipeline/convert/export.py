@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Exported, Foreign, Model, Workdir
 from pipeline.convert import foreign, onnx_file, worker
-from pipeline.convert.layout import sqnr_db
+from pipeline.convert.layout import match_outputs, sqnr_db
 from pipeline.errors import Refused
+from pipeline.progress import log_text, say
 from pipeline.prune.checkpoint import load
 
 if TYPE_CHECKING:
     from pipeline.convert.stage import ExportConfig
 
 PROBES = 4
+WAYS = {"savedmodel": "own", "second": "onnx2tf"}  # child process: what the artifact calls it
 MIN_PARITY_DB = 60.0  # float rounding leaves 90 and more; a mistake leaves 40 and less
 
 
@@ -47,13 +49,9 @@ def run(model: Model, cfg: ExportConfig, work: Workdir) -> Exported:
         return _taken(model, work)
     source = from_onnx(model) if isinstance(model, Foreign) else from_torch(model)
     made, found = convert(source, cfg.timeout_s, work.scratch)
-    with np.load(made / "probe.npz") as answers:
-        require_parity(source.reference, dict(answers), found["layout"])
-    (made / "probe.npz").unlink()
     shutil.copytree(made, work.out, dirs_exist_ok=True)
     shutil.rmtree(made)
-    meta = {"checkpoint": model.digest, "folded": found["folded"], "layout": found["layout"]}
-    return work.seal(Exported, meta)
+    return work.seal(Exported, {"checkpoint": model.digest, **found})
 
 
 def _taken(model: Foreign, work: Workdir) -> Exported:
@@ -82,7 +80,29 @@ def from_torch(model: Model) -> Source:
 
 
 def convert(source: Source, timeout_s: float, scratch: Path) -> tuple[Path, dict[str, Any]]:
-    """Folder with model.onnx, float.tflite and its answers; what the child says."""
+    """Folder with model.onnx and float.tflite; `layout`, what was `folded`, and by which `way`.
+
+    Our own rules come first: they keep the user's lines, and leave no needless transpose. What they
+    lack or get wrong, onnx2tf may know; its answers are held against the original's all the same.
+
+    Raises:
+        Refused: neither way converts it; the reason is the first one's.
+    """
+    try:
+        return _converted(source, "savedmodel", timeout_s, scratch)
+    except Refused as first:
+        say(f"export: {first.what}; trying onnx2tf")
+        try:
+            return _converted(source, "second", timeout_s, scratch)
+        except Refused as second:
+            log_text(f"onnx2tf: {second}")
+            raise first from None
+
+
+def _converted(
+    source: Source, child: str, timeout_s: float, scratch: Path
+) -> tuple[Path, dict[str, Any]]:
+    """One way, in a child process. Raises Refused: it fails, or answers differently."""
     folder = scratch / "export"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -93,9 +113,17 @@ def convert(source: Source, timeout_s: float, scratch: Path) -> tuple[Path, dict
         "onnx": str(folder / "model.onnx"), "shape": [1, *source.probe.shape[1:]],
         "sources": source.lines, "probe": str(probe), "out": str(folder),
     }  # fmt: skip
-    log = scratch / "tensorflow.log"
-    module = "pipeline.convert.children.savedmodel"
-    return folder, worker.call(module, spec, log=log, timeout_s=timeout_s)
+    log = scratch / f"{child}.log"
+    found = worker.call(f"pipeline.convert.children.{child}", spec, log=log, timeout_s=timeout_s)
+    with np.load(folder / "probe.npz") as stored:
+        answers = dict(stored)
+    (folder / "probe.npz").unlink()
+    layout = {"outputs": None, **found["layout"]}
+    if layout["outputs"] is None:
+        matches = match_outputs(source.reference, answers)
+        layout["outputs"] = [{"name": name, "to_torch": order} for name, order in matches]
+    require_parity(source.reference, answers, layout)
+    return folder, {**found, "layout": layout, "way": WAYS[child]}
 
 
 def require_parity(

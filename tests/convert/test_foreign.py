@@ -12,9 +12,15 @@ from onnx import helper
 from pipeline.convert import foreign
 from pipeline.convert.layout import sqnr_db
 from pipeline.convert.stage import ExportConfig, export
-from pipeline.errors import UsageError
+from pipeline.errors import Refused, UsageError
 from tests.convert.chains import chain, workdir
 from tests.convert.onnx_nodes import model
+
+
+def declare(made: onnx.ModelProto, like: np.ndarray) -> None:
+    """Say of the output what a user's file says of it."""
+    info = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, like.shape)
+    made.graph.output[0].CopyFrom(info)
 
 
 def test_the_exported_onnx_gives_the_torch_models_own_file(tmp_path: Path) -> None:
@@ -42,7 +48,7 @@ def test_a_float_tflite_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_an_open_shape_needs_input(tmp_path: Path) -> None:
     x = np.zeros((1, 3, 8, 8), np.float32)
     made = model([helper.make_node("Relu", ["x"], ["y"])], {"x": x}, {})
-    made.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    declare(made, x)
     dims = made.graph.input[0].type.tensor_type.shape.dim
     dims[0].dim_param, dims[2].dim_param = "batch", "height"
     path = tmp_path / "open.onnx"
@@ -63,3 +69,34 @@ def test_what_is_quantized_or_broken_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"no model")
     with pytest.raises(UsageError, match="no valid ONNX model"):
         foreign.adopt(path, None, workdir(tmp_path / "b"))
+
+
+def test_what_our_rules_lack_goes_by_way_of_onnx2tf(tmp_path: Path) -> None:
+    x = np.zeros((1, 4, 6, 6), np.float32)
+    nodes = [
+        helper.make_node("CumSum", ["x", "axis"], ["s"]),
+        helper.make_node("Relu", ["s"], ["y"]),
+    ]
+    made = model(nodes, {"x": x}, {"axis": np.array(1)})
+    declare(made, x)
+    path = tmp_path / "sums.onnx"
+    onnx.save(made, path)
+    taken = foreign.adopt(path, None, workdir(tmp_path / "a"))
+    exported = export(taken, cfg=ExportConfig(), work=workdir(tmp_path / "b"))
+    assert exported.meta["way"] == "onnx2tf"
+    assert sorted(p.name for p in exported.path.iterdir()) == [
+        "float.tflite",
+        "manifest.json",
+        "model.onnx",
+    ]
+
+
+def test_what_nobody_can_convert_is_refused_with_our_own_reason(tmp_path: Path) -> None:
+    x = np.zeros((1, 4, 6, 6), np.float32)
+    made = model([helper.make_node("Det", ["x"], ["y"])], {"x": x}, {})
+    declare(made, x)
+    path = tmp_path / "det.onnx"
+    onnx.save(made, path)
+    taken = foreign.adopt(path, None, workdir(tmp_path / "a"))
+    with pytest.raises(Refused, match="operator Det"):
+        export(taken, cfg=ExportConfig(), work=workdir(tmp_path / "b"))

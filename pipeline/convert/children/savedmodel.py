@@ -30,9 +30,9 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     order, function, outputs = _best(model, spec["shape"], spec["sources"])
     out = Path(spec["out"])
     path = out / "float.tflite"
-    path.write_bytes(_tflite(function))
+    path.write_bytes(_lowered(function))
     probe = np.load(spec["probe"]).transpose(order)
-    np.savez(out / "probe.npz", allow_pickle=False, **_answers(path, probe))
+    np.savez(out / "probe.npz", allow_pickle=False, **answers(path, probe))
     names = [f"output_{index}" for index in range(len(outputs))]
     stored = [
         {"name": name, "to_torch": output.to_onnx}
@@ -74,22 +74,27 @@ def _transposes(function: Any) -> int:
     return sum(operation.type == "Transpose" for operation in graph.get_operations())
 
 
-def _tflite(function: Any) -> bytes:
+def _lowered(function: Any) -> bytes:
     """By way of a SavedModel, whose signature names the outputs."""
     module = tf.Module()
     module.call = function
     tf.saved_model.save(module, "saved", signatures=function.get_concrete_function())
-    return bytes(tf.lite.TFLiteConverter.from_saved_model("saved").convert())
+    return tflite("saved")
 
 
-def _answers(path: Path, probe: np.ndarray) -> dict[str, np.ndarray]:
+def tflite(saved_model: str) -> bytes:
+    """The float file of a SavedModel's folder."""
+    return bytes(tf.lite.TFLiteConverter.from_saved_model(saved_model).convert())
+
+
+def answers(path: Path, probe: np.ndarray) -> dict[str, np.ndarray]:
     """Outputs of a float file by signature name, one entry a sample."""
     from ai_edge_litert.interpreter import Interpreter
 
     run = Interpreter(str(path), num_threads=1).get_signature_runner()
     (name,) = run.get_input_details()
-    answers = [
+    rows = [
         {key: value.copy() for key, value in run(**{name: probe[[index]]}).items()}
         for index in range(len(probe))
     ]
-    return {key: np.concatenate([answer[key] for answer in answers]) for key in answers[0]}
+    return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
