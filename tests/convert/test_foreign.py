@@ -74,10 +74,10 @@ def test_what_is_quantized_or_broken_is_refused(tmp_path: Path) -> None:
 def test_what_our_rules_lack_goes_by_way_of_onnx2tf(tmp_path: Path) -> None:
     x = np.zeros((1, 4, 6, 6), np.float32)
     nodes = [
-        helper.make_node("CumSum", ["x", "axis"], ["s"]),
+        helper.make_node("ThresholdedRelu", ["x"], ["s"], alpha=0.5),
         helper.make_node("Relu", ["s"], ["y"]),
     ]
-    made = model(nodes, {"x": x}, {"axis": np.array(1)})
+    made = model(nodes, {"x": x}, {})
     declare(made, x)
     path = tmp_path / "sums.onnx"
     onnx.save(made, path)
@@ -89,6 +89,18 @@ def test_what_our_rules_lack_goes_by_way_of_onnx2tf(tmp_path: Path) -> None:
         "manifest.json",
         "model.onnx",
     ]
+
+
+def test_what_onnx2tf_gets_wrong_is_refused(tmp_path: Path) -> None:
+    x = np.zeros((1, 4, 6, 6), np.float32)
+    node = helper.make_node("CumSum", ["x", "axis"], ["y"])
+    made = model([node], {"x": x}, {"axis": np.array(1)})
+    declare(made, x)
+    path = tmp_path / "sums.onnx"
+    onnx.save(made, path)
+    taken = foreign.adopt(path, None, workdir(tmp_path / "a"))
+    with pytest.raises(Refused, match="operator CumSum"):
+        export(taken, cfg=ExportConfig(), work=workdir(tmp_path / "b"))
 
 
 def test_what_nobody_can_convert_is_refused_with_our_own_reason(tmp_path: Path) -> None:
