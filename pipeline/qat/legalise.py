@@ -14,7 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from pipeline.convert.flatbuffer import TYPES, items, operator_name
-from pipeline.qat.rules import FIXED, JOINS
+from pipeline.qat.rules import FIXED, JOINS, SHARES
 
 
 def legalise(model: Any) -> None:
@@ -55,22 +55,24 @@ def _own_buffer(model: Any, tensor: Any) -> None:
 
 
 def _insert_joints(model: Any) -> None:
-    """Put a QUANTIZE between a tensor of fixed scale and an operator that joins several inputs."""
-    graph = model.subgraphs[0]
-    fixed = {
-        int(operator.outputs[0])
-        for operator in graph.operators
-        if operator_name(model, operator) in FIXED
-    }
+    """Put a QUANTIZE between a tensor of fixed scale and an operator that joins it with others.
+
+    What only moves values hands a fixed scale on.
+    """
+    graph, fixed = model.subgraphs[0], dict[int, tuple[float, int]]()
     operators = []
     for operator in graph.operators:
-        if operator_name(model, operator) in JOINS:
-            inputs = [int(index) for index in operator.inputs]
+        name, inputs = operator_name(model, operator), [int(i) for i in items(operator.inputs)]
+        kinds = {fixed.get(index) for index in inputs}
+        if name in JOINS and len(kinds) > 1:
             for place, index in enumerate(inputs):
                 if index in fixed:
                     inputs[place] = _copy_of(graph, index)
                     operators.append(_joint(model, index, inputs[place]))
             operator.inputs = np.array(inputs, np.int32)
+        elif name in FIXED or (name in SHARES and fixed.keys() & set(inputs)):
+            kind = FIXED.get(name) or next(kind for kind in kinds if kind)
+            fixed.update((int(index), kind) for index in operator.outputs)
         operators.append(operator)
     graph.operators = operators
 

@@ -40,7 +40,6 @@ FUNCTIONS: dict[str, Callable[[Place], Function]] = {
     "RELU6": _clamp(0.0, 6.0),
     "RELU_N1_TO_1": _clamp(-1.0, 1.0),
     "RELU_0_TO_1": _clamp(0.0, 1.0),
-    "QUANTIZE": lambda _: lambda x: x,
 }
 
 
@@ -72,3 +71,17 @@ class LeakyRelu(Kernel):
         positive, negative = (rounded(256 * factor * side) / 256 for side in (1.0, self.slope))
         (x,) = steps
         return self.stored(rounded_up(torch.where(x > 0, x * positive, x * negative)))
+
+
+@kernel("QUANTIZE")
+class Requantize(Kernel):
+    """From one grid to another; XNNPACK's factor is in 256ths, ties up, within its range."""
+
+    def real(self, *values: Tensor) -> Tensor:
+        return values[0]
+
+    def integer(self, *steps: Tensor) -> Tensor:
+        factor = self.inputs[0].scale() / self.out.scale()
+        if not 2**-8 <= factor.item() <= 2**7:
+            return self.stored(rounded(steps[0] * factor))
+        return self.stored(rounded_up(steps[0] * (rounded(256 * factor) / 256)))
