@@ -114,13 +114,19 @@ def _send(
 def _ranges(source: Path, had: int, digests: Sequence[str]) -> Iterator[tuple[int, int]]:
     """(offset, count) of what the board lacks, by the pieces that it has."""
     size = source.stat().st_size
-    for number, digest in enumerate(digests):
-        offset = number * PIECE
-        count = min(PIECE, had - offset)
-        if hashlib.sha256(_read(source, offset, count)).hexdigest() != digest:
-            yield offset, count
+    wrong = [number for number, digest in enumerate(digests) if _sum(source, number, had) != digest]
+    if wrong and wrong[-1] == len(digests) - 1:
+        had = wrong.pop() * PIECE  # the last one is no whole piece: it goes with what follows
+    for number in wrong:
+        yield number * PIECE, PIECE
     for offset in range(had, size, PIECE):
         yield offset, min(PIECE, size - offset)
+
+
+def _sum(source: Path, number: int, had: int) -> str:
+    """sha256 of a piece, as far as the board has it."""
+    offset = number * PIECE
+    return hashlib.sha256(_read(source, offset, min(PIECE, had - offset))).hexdigest()
 
 
 def _read(source: Path, offset: int, count: int) -> bytes:
