@@ -40,6 +40,11 @@ class Candidate:
         """Held-out figure; below everything where it does not run."""
         return float(self.figures.get("sqnr_db", -1000.0))
 
+    @property
+    def mean_db(self) -> float:
+        """The same over all outputs."""
+        return float(self.figures.get("mean_db", -1000.0))
+
 
 class Workbench:
     """A float file, its statistics, and a judge over samples that set no range."""
@@ -90,12 +95,17 @@ class Workbench:
 
 
 def best(candidates: Collection[Candidate]) -> Candidate:
-    """The most accurate; the first one where a later one gains next to nothing."""
-    chosen, *others = candidates
-    for other in others:
-        if other.sqnr_db > chosen.sqnr_db + NOTABLE_DB:
-            chosen = other
-    return chosen
+    """The one that is nearest to the best, in its worst output and over all of them.
+
+    A gain in one output must not cost the others more. Among near equals it is the first.
+    """
+    worst_db = max(one.sqnr_db for one in candidates)
+    mean_db = max(one.mean_db for one in candidates)
+    behind = [max(worst_db - one.sqnr_db, mean_db - one.mean_db) for one in candidates]
+    near = (
+        one for one, db in zip(candidates, behind, strict=True) if db <= min(behind) + NOTABLE_DB
+    )
+    return next(near)
 
 
 def methods(calibration: str) -> list[str]:

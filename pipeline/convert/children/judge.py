@@ -21,13 +21,16 @@ class Judge:
         self.want, _ = answers(floating, samples)
 
     def figures(self, data: bytes) -> dict[str, Any]:
-        """`sqnr_db` of the worst output, `partitions` of the delegate and `size_bytes`."""
+        """`sqnr_db` of the worst output and `mean_db` of all, `partitions` and `size_bytes`."""
         try:
             got, partitions = answers(data, self.samples)
         except (RuntimeError, ValueError) as error:
             return {"failed": " ".join(str(error).split())[:200], "size_bytes": len(data)}
-        worst = min(sqnr_db(want, got[name]) for name, want in self.want.items())
-        return {"sqnr_db": round(worst, 2), "partitions": partitions, "size_bytes": len(data)}
+        each = [sqnr_db(want, got[name]) for name, want in self.want.items()]
+        return {
+            "sqnr_db": round(min(each), 2), "mean_db": round(sum(each) / len(each), 2),
+            "partitions": partitions, "size_bytes": len(data),
+        }  # fmt: skip
 
 
 def answers(data: bytes, samples: NDArray[Any]) -> tuple[Answers, int]:
