@@ -15,7 +15,7 @@ flags    = $(call given,host,$(HOST_IS)) $(call given,runtime,$(RUNTIME)) \
            $(call given,threads,$(THREADS)) $(call given,affinity,$(AFFINITY)) \
            $(if $(filter 1,$(PUBLISH)),--publish)
 
-.PHONY: help demo compare test test-all check benchmark-prune benchmark-verdicts benchmark-validity benchmark-overhead benchmark-energy benchmark-qat benchmark-deploy benchmark-convert clean $(BOARDS)
+.PHONY: help demo compare test test-all check benchmark-prune benchmark-accuracy benchmark-verdicts benchmark-validity benchmark-overhead benchmark-energy benchmark-qat benchmark-deploy benchmark-convert clean $(BOARDS)
 
 help:  ## this page
 	@echo "Secateur: cut a PyTorch model until it fits the board, and prove it on the board."
@@ -53,6 +53,9 @@ benchmark-convert: $(STAMP)  ## 50 networks to int8, dense and pruned, beside tw
 
 benchmark-prune: $(STAMP)  ## half the channels of 200 networks, beside torch-pruning; resumable, hours
 	@.venv/bin/python -P -m tests.benchmarks.prune $(NETS)
+
+benchmark-accuracy: $(STAMP)  ## accuracy at 2x and 4x fewer MACs, beside torch-pruning; resumable, hours
+	@.venv/bin/python -P -m tests.benchmarks.accuracy $(CELLS)
 
 benchmark-verdicts: $(STAMP)  ## error rates of verdicts, beside other tools' rules; SIMULATED=1: no boards
 	@.venv/bin/python -P -m tests.benchmarks.verdicts $(if $(filter 1,$(SIMULATED)),--simulated)

@@ -50,8 +50,9 @@ def families(context: click.Context, parameter: click.Parameter, values: tuple[s
 @click.option("--group", help="sum, mean or max over the tensors of a family.")
 @click.option(
     "--scope",
-    help="local (every layer alike), global (lowest scores anywhere), isomorphic (lowest among "
-    "layers of the same structure) or sensitivity (until each costs the same drop).",
+    help="local (every layer alike; default for --ratio), global (lowest scores anywhere; default "
+    "for --params, --macs, --size), isomorphic (lowest among layers of the same structure) or "
+    "sensitivity (until each costs the same drop).",
 )
 @click.option(
     "--sensitivity", type=click.Path(path_type=Path), metavar="FILE",

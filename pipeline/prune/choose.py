@@ -105,7 +105,7 @@ def _widths(
     kind, value = budget
     if kind == "ratio":
         share = 1 - (1 - value) ** cfg.progress
-        if cfg.scope != "sensitivity":
+        if cfg.allocation != "sensitivity":
             return scope(share)
         whole = sum(dense.values())
         return meet(scope, lambda w: sum(w.values()), whole - int(share * whole), "channels")
@@ -130,9 +130,9 @@ def _scope(
     cfg: PruneConfig,
     dense: Mapping[str, int],
 ) -> allocate.Scope:
-    if cfg.scope == "global":
+    if cfg.allocation == "global":
         return allocate.global_(found, each, dense)
-    if cfg.scope == "isomorphic":
+    if cfg.allocation == "isomorphic":
         return allocate.isomorphic(found, each, dense, graph_module)
     if cfg.sensitivity is not None:
         return by_sensitivity(found, dense, read(cfg.sensitivity), cfg.sensitivity)

@@ -76,7 +76,8 @@ def prune_graph(
     """
     _check_finite(graph_module)
     graph_module = fold(graph_module)
-    settings = {**cfg.model_dump(mode="json", exclude=NO_SETTINGS), "round_to": cfg.multiple}
+    settings = cfg.model_dump(mode="json", exclude=NO_SETTINGS)
+    settings |= {"round_to": cfg.multiple, "scope": cfg.allocation}
     if plan is not None:
         check_fits(plan, graph_module)
         settings = plan["settings"]

@@ -55,8 +55,9 @@ class PruneConfig(Config):
     that change what passes by least (`criterion = "random"`: by lot)."""
     family: dict[str, FamilyConfig] = {}
     """Widths or bounds by family name or pattern, such as `"blocks.*"`."""
-    scope: Literal["local", "global", "isomorphic", "sensitivity"] = "local"
-    """`local`: the same share of every family; `global`: the lowest scores wherever they are;
+    scope: Literal["local", "global", "isomorphic", "sensitivity"] | None = None
+    """`global` for a budget of params, macs or size, which benchmark-accuracy is for; else `local`.
+    `local`: the same share of every family; `global`: the lowest scores wherever they are;
     `isomorphic`: the lowest among families of the same structure; `sensitivity`: as much of each
     family as costs, alone, the same drop of the metric."""
     sensitivity: UserPath | None = None
@@ -93,6 +94,12 @@ class PruneConfig(Config):
         if (self.scope == "sensitivity") != (self.sensitivity is not None):
             raise ValueError('scope = "sensitivity" and sensitivity = FILE go together')
         return self
+
+    @property
+    def allocation(self) -> str:
+        """`scope`, or the default for the budget that is given."""
+        kind, _ = self.budget() or ("ratio", 0.0)
+        return self.scope or ("local" if kind == "ratio" else "global")
 
     @property
     def multiple(self) -> int:

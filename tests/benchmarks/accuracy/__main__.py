@@ -16,7 +16,7 @@ import torch
 
 from tests.benchmarks.accuracy.arms import DEFAULTS, RANDOM, RIVALS, SCRATCH, UNIFORM
 from tests.benchmarks.accuracy.run import Cell, line
-from tests.benchmarks.accuracy.table import chosen, text
+from tests.benchmarks.accuracy.table import chosen, ranking, text
 from tests.benchmarks.accuracy.tasks import TASKS
 from tests.benchmarks.prune.__main__ import enter, read
 from tests.benchmarks.prune.venv import python
@@ -55,9 +55,9 @@ def missing(results: Path) -> Iterator[tuple[Cell, str]]:
     done = {Cell(x["task"], x["seed"], x["share"], x["arm"]) for x in lines}
     wanted = [(cell, "") for cell in _grid("watch", DEFAULTS)]
     if all(cell in done for cell, _ in wanted):
-        best = [arm for arm, _ in chosen([x for x in lines if x["task"] == "watch"])]
+        best = [arm for arm, _ in ranking([x for x in lines if x["task"] == "watch"])]
         wanted += [(cell, "") for cell in _grid("fashion", best[:ON_FASHION])]
-        default = chosen(lines)[0][0] if all(cell in done for cell, _ in wanted) else ""
+        default = chosen(lines) if all(cell in done for cell, _ in wanted) else ""
         for task in TASKS:
             wanted += [(cell, "") for cell in _grid(task, (*RIVALS, RANDOM, UNIFORM))]
             wanted += [(Cell(task, seed, 1, "dense"), "") for seed in SEEDS]
