@@ -91,6 +91,7 @@ def _table(task: str, lines: list[Line], default: str, arms: list[str]) -> list[
             scores = [100 * x["test"] for x in theirs.values()]
             both = [100 * (ours[s]["test"] - theirs[s]["test"]) for s in theirs if s in ours]
             name = f"**{arm}** (default)" if arm == default else arm
+            name += "" if len(theirs) == len(ours) else f" ({len(theirs)} seeds)"
             gap = "" if arm == default else interval(both, signed=True)
             row = f"| {reached:.1%} | {name} | {100 * params:.1f} | {interval(scores)} | {gap} |"
             rows.append(row)
