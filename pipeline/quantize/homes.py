@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,13 +32,25 @@ class Norm:
 
 @dataclass(frozen=True)
 class Home:
-    """A convolution or linear layer of the torch model; `turned`: weights are (in, out, ...)."""
+    """A convolution or linear layer of the torch model; `turned`: weights are (in, out, ...).
+
+    `first` to `end` are the output channels meant: all, or those of one group, which a converter
+    may have made a layer of its own.
+    """
 
     node: fx.Node
     weight: str
     bias: str | None
     norm: Norm | None
     turned: bool
+    groups: int = 1
+    first: int = 0
+    end: int | None = None
+
+    @property
+    def rows(self) -> slice:
+        """Those output channels."""
+        return slice(self.first, self.end)
 
     @property
     def takes_bias(self) -> bool:
@@ -67,10 +79,18 @@ def _layers(graph: fx.GraphModule) -> Iterator[Home]:
         if name not in CONVOLUTIONS | TRANSPOSED:
             continue
         weight, bias = _parameter(node, 1), _parameter(node, 2)
-        grouped = name in TRANSPOSED and len(node.args) > 6 and node.args[6] != 1
-        if weight is None or grouped:
+        groups: Any = node.args[6] if name != "linear" and len(node.args) > 6 else 1
+        if weight is None or (name in TRANSPOSED and groups != 1):
             continue
-        yield Home(node, weight, bias, _norm_behind(node), name in TRANSPOSED)
+        yield Home(node, weight, bias, _norm_behind(node), name in TRANSPOSED, groups)
+
+
+def _parts(home: Home, channels: int) -> Iterator[Home]:
+    """The layer itself, and each of its groups alone."""
+    yield home
+    size = channels // home.groups
+    for first in range(0, channels if home.groups > 1 and size > 1 else 0, size):
+        yield replace(home, first=first, end=first + size)
 
 
 def _parameter(node: fx.Node, place: int) -> str | None:
@@ -97,12 +117,13 @@ def folded(home: Home, tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     weight = (weight.transpose(0, 1) if home.turned else weight).flatten(1)
     bias = tensors[home.bias].double() if home.bias else torch.zeros(len(weight)).double()
     if home.norm is None:
-        return weight, bias
+        return weight[home.rows], bias[home.rows]
     norm = home.norm
     factor = (tensors[norm.variance].double() + norm.eps).rsqrt()
     factor = factor * tensors[norm.gamma].double() if norm.gamma else factor
     beta = tensors[norm.beta].double() if norm.beta else 0.0
-    return weight * factor[:, None], (bias - tensors[norm.mean].double()) * factor + beta
+    bias = (bias - tensors[norm.mean].double()) * factor + beta
+    return (weight * factor[:, None])[home.rows], bias[home.rows]
 
 
 @torch.no_grad()
@@ -112,7 +133,8 @@ def settle(graph: fx.GraphModule, weights: list[Tensor]) -> list[Fit | None]:
     Found by value, each layer once, the earliest first; None where no layer has these values (the
     converter merged operators) or one that several could have.
     """
-    tensors, free = named_tensors(graph), homes(graph)
+    tensors = named_tensors(graph)
+    free = [part for home in homes(graph) for part in _parts(home, len(tensors[home.weight]))]
     matrices = {home: folded(home, tensors)[0] for home in free}
     found: list[Fit | None] = []
     for weight in weights:
@@ -120,9 +142,14 @@ def settle(graph: fx.GraphModule, weights: list[Tensor]) -> list[Fit | None]:
         fits = (_fit(home, matrices[home], matrix) for home in free)
         fit = next((one for one in fits if one is not None), None)
         if fit is not None:
-            free.remove(fit.home)
+            free = [home for home in free if not _overlap(home, fit.home)]
         found.append(fit)
     return found
+
+
+def _overlap(one: Home, two: Home) -> bool:
+    whole = one.end is None or two.end is None
+    return one.node is two.node and (whole or one.first == two.first)
 
 
 def _fit(home: Home, mine: Tensor, wanted: Tensor) -> Fit | None:
@@ -158,7 +185,7 @@ def write_back(graph: fx.GraphModule, fit: Fit, weight: Tensor, bias: Tensor | N
     tensors, home = named_tensors(graph), fit.home
     matrix = torch.empty_like(weight.flatten(1))
     matrix[:, fit.order] = weight.flatten(1)
-    target = tensors[home.weight]
+    target = tensors[home.weight] if home.turned else tensors[home.weight][home.rows]
     shape = target.transpose(0, 1).shape if home.turned else target.shape
     value = matrix.reshape(shape)
     target.copy_(value.transpose(0, 1) if home.turned else value)
@@ -168,20 +195,20 @@ def write_back(graph: fx.GraphModule, fit: Fit, weight: Tensor, bias: Tensor | N
         return
     if home.norm is None:
         if home.bias is not None:
-            tensors[home.bias].copy_(bias)
+            tensors[home.bias][home.rows].copy_(bias)
         return
     beta = home.norm.beta
-    tensors[beta or home.norm.mean].copy_(bias if beta else -bias)
+    tensors[beta or home.norm.mean][home.rows].copy_(bias if beta else -bias)
 
 
 def _make_identity(home: Home, tensors: dict[str, Any]) -> None:
     norm = home.norm
     assert norm is not None
-    tensors[norm.mean].zero_()
-    tensors[norm.variance].fill_(float(np.float32(1) - np.float32(norm.eps)))
-    for name, value in ((norm.gamma, 1.0), (norm.beta, 0.0), (home.bias, 0.0)):
+    neutral = float(np.float32(1) - np.float32(norm.eps))
+    values = ((norm.mean, 0.0), (norm.variance, neutral), (norm.gamma, 1.0), (norm.beta, 0.0))
+    for name, value in (*values, (home.bias, 0.0)):
         if name is not None:
-            tensors[name].fill_(value)
+            tensors[name][home.rows].fill_(value)
 
 
 def on_grid(weight: Tensor, *, turned: bool = False) -> Tensor:

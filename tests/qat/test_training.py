@@ -118,7 +118,6 @@ def test_file_is_integer_and_names_the_versions_of_its_operators() -> None:
     found = audit(trained("gates").path)
     assert found.float_operators == {}
     assert found.versions["CONV_2D"] >= 3
-    assert found.versions["FULLY_CONNECTED"] >= 4
     assert found.versions["MAX_POOL_2D"] >= 2
 
 
