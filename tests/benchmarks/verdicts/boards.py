@@ -28,6 +28,7 @@ from pipeline.board.virtual.machine import Machine
 from pipeline.config.target import load
 from pipeline.errors import Refused
 from pipeline.onboard import opened
+from pipeline.paths import cache_dir
 
 ROOT = Path(__file__).resolve().parents[3]
 NET = "pipeline.models.resnet8:resnet8"
@@ -100,12 +101,13 @@ def _ratio(ratio: float, interval: Sequence[float] | None) -> str:
 @contextmanager
 def machines() -> Iterator[None]:
     """Two new machines in a home of their own, which ends with them."""
-    images, own = home() / "images", FOLDER_HOME
+    made, own = [home() / "images", cache_dir() / "wheels"], FOLDER_HOME
     shutil.rmtree(own, ignore_errors=True)
     with mock.patch.dict(os.environ, SECATEUR_HOME=str(own)):
         home().mkdir(parents=True)
-        images.mkdir(parents=True, exist_ok=True)
-        (home() / "images").symlink_to(images)
+        for folder, place in zip(made, (home() / "images", cache_dir() / "wheels"), strict=True):
+            folder.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(folder)
         try:
             up(BOARD)
             up(SLOW)
