@@ -85,11 +85,14 @@ def _output(model: Any, values: Input) -> dict[str, Any]:
 def is_rich(tensor: Any, detail: Detail) -> bool:
     """Whether an output tells more than a label: only then must it move with the input.
 
-    An arg-max, or a quantized softmax that is saturated, may say the same of many inputs.
+    An arg-max, a quantized softmax that is saturated, or the even one of a network that was never
+    trained may say the same of many inputs.
     """
     if tensor.dtype.kind == "f":
-        return bool(np.any(tensor != np.round(tensor)))
+        uneven = np.ptp(tensor) > 1e-3 * np.max(np.abs(tensor)) if tensor.size else False
+        return bool(uneven and np.any(tensor != np.round(tensor)))
     if tensor.dtype.kind not in "iu" or not detail["quantization"][0]:
         return False
     limits = np.iinfo(tensor.dtype)
-    return bool(np.any((tensor != limits.min) & (tensor != limits.max)))
+    inner = tensor[(tensor != limits.min) & (tensor != limits.max)]
+    return len(np.unique(inner)) > 1

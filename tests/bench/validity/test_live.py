@@ -41,7 +41,7 @@ class Interpreter:
                  "dtype": np.float32, "quantization": (0.0, 0)}]
 
     def get_output_details(self):
-        shape = np.array([1, 1])
+        shape = np.array([1, 2])
         return [{"name": "y", "index": 1, "shape": shape, "dtype": np.float32,
                  "quantization": (0.0, 0)}]
 
@@ -52,7 +52,7 @@ class Interpreter:
         self.value = value
 
     def get_tensor(self, index):
-        return np.array([[self.answer]], np.float32)
+        return np.array([[self.answer, 0.25]], np.float32)
 
     def invoke(self):
         key = hashlib.sha256(self.value.tobytes()).digest()
