@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.artifacts import Exported, Foreign, Model, Workdir
 from pipeline.convert import foreign, onnx_file, worker
 from pipeline.convert.layout import match_outputs, sqnr_db
+from pipeline.convert.prepare import spread_adaptive_pools
 from pipeline.errors import Refused
 from pipeline.progress import log_text, say
 from pipeline.prune.checkpoint import load
@@ -75,6 +76,7 @@ def from_torch(model: Model) -> Source:
     probe = np.random.default_rng(0).standard_normal((PROBES, *shape), dtype=np.float32)
     gm = load(model)
     reference = [value.numpy() for value in onnx_file.run(gm, torch.from_numpy(probe))]
+    spread_adaptive_pools(gm, shape)
     data, lines = onnx_file.to_onnx(gm, shape, len(reference))
     return Source(data, lines, probe, reference)
 

@@ -144,21 +144,25 @@ class Pools(nn.Module):
 
 
 class Encoder(nn.Module):
-    """PyTorch's own transformer encoder over a signal, with a mask (keyword transformer)."""
+    """Attention over a signal that looks back only: a mask with minus infinity."""
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 32, steps: int = 25) -> None:
         super().__init__()
         self.embed = nn.Linear(16, width)
-        self.place = nn.Parameter(torch.randn(1, 25, width) * 0.1)
-        layer = nn.TransformerEncoderLayer(width, 4, 64, batch_first=True, activation="gelu")
-        self.layers, self.head = (
-            nn.TransformerEncoder(layer, 2, enable_nested_tensor=False),
-            nn.Linear(width, 12),
-        )
-        self.register_buffer("mask", torch.triu(torch.full((25, 25), float("-inf")), 1))
+        self.place = nn.Parameter(torch.randn(1, steps, width) * 0.1)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 64), nn.GELU(), nn.Linear(64, width))
+        self.head = nn.Linear(width, 12)
+        self.register_buffer("mask", torch.full((steps, steps), float("-inf")).triu(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.layers(self.embed(x) + self.place, mask=self.mask).mean(1))
+        x = self.embed(x) + self.place
+        n, t, c = x.shape
+        q, k, v = self.qkv(self.norms[0](x)).view(n, t, 3, 4, c // 4).permute(2, 0, 3, 1, 4)
+        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=self.mask)
+        x = x + self.out(y.transpose(1, 2).reshape(n, t, c))
+        return self.head((x + self.mlp(self.norms[1](x))).mean(1))
 
 
 NETWORKS: dict[str, tuple[Any, tuple[int, ...]]] = {

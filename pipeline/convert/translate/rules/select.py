@@ -216,6 +216,22 @@ def gather(node: Node) -> Value:
     return resized(value, made, axis, len(numbers)).reshaped(shape)
 
 
+@rule("GatherND")
+def gather_places(node: Node) -> Value:
+    """By constant indices into the first axes, as one lookup over their product."""
+    value, wanted = node.value(0), node.constant(1)
+    if node.get("batch_dims"):
+        raise node.refuse("with batch axes")
+    depth = wanted.shape[-1]
+    lengths = value.shape[:depth]
+    places = np.moveaxis(np.where(wanted < 0, wanted + np.asarray(lengths), wanted), -1, 0)
+    numbers = np.ravel_multi_index(tuple(places), lengths)
+    flat, at = exposed(value.reshaped([math.prod(lengths), *value.shape[depth:]]), 0)
+    made = tf.gather(flat.tensor, numbers.ravel().astype(np.int32), axis=at)
+    found = resized(flat, made, 0, numbers.size)
+    return found.reshaped([*numbers.shape, *value.shape[depth:]])
+
+
 def _lookup(table: Value, index: Value, axis: int) -> Value:
     """Rows of a table, by indices that the model computes or is given."""
     table, index = plain(table), plain(index)
