@@ -13,6 +13,8 @@ HOST_IS := $(if $(filter command line,$(origin HOST)),$(HOST))
 given    = $(if $(2),--$(1) '$(2)')
 flags    = $(call given,host,$(HOST_IS)) $(call given,runtime,$(RUNTIME)) \
            $(call given,threads,$(THREADS)) $(call given,affinity,$(AFFINITY)) \
+           $(call given,regime,$(REGIME)) $(call given,rate-hz,$(RATE_HZ)) \
+           $(call given,governor,$(GOVERNOR)) \
            $(if $(filter 1,$(PUBLISH)),--publish)
 
 .PHONY: help demo compare test test-all check benchmark-prune benchmark-accuracy benchmark-verdicts benchmark-validity benchmark-overhead benchmark-energy benchmark-qat benchmark-deploy benchmark-convert clean $(BOARDS)
@@ -21,7 +23,8 @@ help:  ## this page
 	@echo "Secateur: cut a PyTorch model until it fits the board, and prove it on the board."
 	@echo
 	@echo "  make BOARD [HOST=user@board] [RECIPE=name or file.toml] [PUBLISH=1]"
-	@echo "             [RUNTIME=..] [THREADS=..] [AFFINITY=2,3]"
+	@echo "             [RUNTIME=..] [THREADS=..] [AFFINITY=2,3] [GOVERNOR=..]"
+	@echo "             [REGIME=sustained] [RATE_HZ=30]"
 	@echo
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 	@echo; echo "boards (targets/*.toml):"
