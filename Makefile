@@ -7,6 +7,7 @@ PYTHON  ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell command -v python$(v) 
 RECIPE  ?= demo
 CLI     := .venv/bin/secateur
 STAMP   := .venv/.installed
+BENCHMARKS := $(sort $(notdir $(patsubst %/__main__.py,%,$(wildcard tests/benchmarks/*/__main__.py))))
 BOARDS  := $(sort $(basename $(notdir $(wildcard targets/*.toml))))
 # HOST counts only from make's own command line: shells and CI systems set a HOST of their own.
 HOST_IS := $(if $(filter command line,$(origin HOST)),$(HOST))
@@ -17,7 +18,7 @@ flags    = $(call given,host,$(HOST_IS)) $(call given,runtime,$(RUNTIME)) \
            $(call given,governor,$(GOVERNOR)) \
            $(if $(filter 1,$(PUBLISH)),--publish)
 
-.PHONY: help demo compare test test-all check benchmark-prune benchmark-accuracy benchmark-verdicts benchmark-validity benchmark-overhead benchmark-energy benchmark-qat benchmark-deploy benchmark-convert clean $(BOARDS)
+.PHONY: help demo compare test test-all check clean $(BENCHMARKS:%=benchmark-%) $(BOARDS)
 
 help:  ## this page
 	@echo "Secateur: cut a PyTorch model until it fits the board, and prove it on the board."
@@ -26,7 +27,9 @@ help:  ## this page
 	@echo "             [RUNTIME=..] [THREADS=..] [AFFINITY=2,3] [GOVERNOR=..]"
 	@echo "             [REGIME=sustained] [RATE_HZ=30]"
 	@echo
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+	@echo "  make benchmark-X     $(BENCHMARKS):"
+	@echo "                       our claims beside other tools; tests/benchmarks/X/README.md, hours"
 	@echo; echo "boards (targets/*.toml):"
 	@awk 'FNR == 1 {n = FILENAME; gsub(/.*\/|\.toml/, "", n); sub(/^# */, ""); printf "  %-20s %s\n", n, $$0}' targets/*.toml
 	@echo; echo "recipes (recipes/*.toml):"
@@ -51,32 +54,9 @@ test-all: $(STAMP)  ## all tests, the slow ones too
 check: $(STAMP)  ## format, lint, types and import layers
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports
 
-benchmark-convert: $(STAMP)  ## 50 networks to int8, dense and pruned, beside two other converters
-	@.venv/bin/python -P -m tests.benchmarks.convert $(NETS)
-
-benchmark-prune: $(STAMP)  ## half the channels of 200 networks, beside torch-pruning; resumable, hours
-	@.venv/bin/python -P -m tests.benchmarks.prune $(NETS)
-
-benchmark-accuracy: $(STAMP)  ## accuracy at 2x and 4x fewer MACs, beside torch-pruning; resumable, hours
-	@.venv/bin/python -P -m tests.benchmarks.accuracy $(CELLS)
-
-benchmark-verdicts: $(STAMP)  ## error rates of verdicts, beside other tools' rules; SIMULATED=1: no boards
-	@.venv/bin/python -P -m tests.benchmarks.verdicts $(if $(filter 1,$(SIMULATED)),--simulated)
-
-benchmark-validity: $(STAMP)  ## how small a corruption of a session is found, and false alarms
-	@.venv/bin/python -P -m tests.benchmarks.validity $(KINDS)
-
-benchmark-overhead: $(STAMP)  ## the agent beside a bare loop and litert-benchmark, in instructions
-	@.venv/bin/python -P -m tests.benchmarks.overhead
-
-benchmark-energy: $(STAMP)  ## how often the stated interval of an energy holds the truth
-	@.venv/bin/python -P -m tests.benchmarks.energy
-
-benchmark-qat: $(STAMP)  ## int8 with and without training in int8, three seeds, dense and pruned
-	@.venv/bin/python -P -m tests.benchmarks.qat
-
-benchmark-deploy: $(STAMP)  ## 1,000 faults and 40 power cuts under push and publish; resumable, an hour
-	@.venv/bin/python -P -m tests.benchmarks.deploy $(DEPLOY)
+$(BENCHMARKS:%=benchmark-%): benchmark-%: $(STAMP)
+	@.venv/bin/python -P -m tests.benchmarks.$* $(NETS) $(CELLS) $(KINDS) $(DEPLOY) \
+	  $(if $(filter 1,$(SIMULATED)),--simulated)
 
 clean:  ## delete .venv and build/ (measurements in results/ stay)
 	rm -rf .venv build
