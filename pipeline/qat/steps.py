@@ -81,9 +81,11 @@ def prepare(model: Checkpoint, data: Data, cfg: QatConfig, work: Workdir) -> Sim
     simulated = simulate(network, layout, partial(_source, model, exported, work))
     made = Simulation(network, simulated, graph, layout, {})
     kernels = made.contractions
-    fits = settle(graph, [kernel.weights.real()[0] for kernel in kernels.values()])
+    fits = settle(graph, [kernel.weights.real() for kernel in kernels.values()])
     for (name, kernel), found in zip(kernels.items(), fits, strict=True):
-        kernel.weights.freeze(weight=found is None, bias=found is None or not found.home.takes_bias)
+        kernel.weights.freeze(
+            weight=found is None, bias=not (found and found.bias and found.home.takes_bias)
+        )
         if found is not None:
             made.fits[name] = found
     if not made.fits:
@@ -157,5 +159,5 @@ def _return_weights(made: Simulation, name: str, found: Fit) -> None:
     input_scale = kernel.inputs[0].scale()
     weight, bias, scales = kernel.weights.integers(input_scale)
     real = weight * scales.view(-1, *[1] * (weight.ndim - 1))
-    biases = bias * (input_scale * scales) if kernel.weights.has_bias else None
+    biases = bias * (input_scale * scales) if kernel.weights.has_bias and found.bias else None
     write_back(made.graph, found, real, biases)

@@ -60,10 +60,14 @@ class Home:
 
 @dataclass(frozen=True)
 class Fit:
-    """A file's weights (out, columns) are `matrix(home)[:, order]`."""
+    """A file's weights (out, columns) are those of the home, `[:, order]`.
+
+    `bias`: so are its biases. Where they are not (an addition of its own holds them), they stay.
+    """
 
     home: Home
     order: Tensor
+    bias: bool = True
 
 
 def homes(graph: fx.GraphModule) -> list[Home]:
@@ -127,19 +131,19 @@ def folded(home: Home, tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def settle(graph: fx.GraphModule, weights: list[Tensor]) -> list[Fit | None]:
-    """For each weight of a file, (out, ...) in the file's order, the layer it comes from.
+def settle(graph: fx.GraphModule, layers: list[tuple[Tensor, Tensor]]) -> list[Fit | None]:
+    """For each layer of a file, weights (out, ...) and biases, the torch layer it comes from.
 
     Found by value, each layer once, the earliest first; None where no layer has these values (the
     converter merged operators) or one that several could have.
     """
     tensors = named_tensors(graph)
     free = [part for home in homes(graph) for part in _parts(home, len(tensors[home.weight]))]
-    matrices = {home: folded(home, tensors)[0] for home in free}
+    known = {home: folded(home, tensors) for home in free}
     found: list[Fit | None] = []
-    for weight in weights:
+    for weight, bias in layers:
         matrix = weight.detach().double().flatten(1)
-        fits = (_fit(home, matrices[home], matrix) for home in free)
+        fits = (_fit(home, known[home], matrix, bias.detach().double()) for home in free)
         fit = next((one for one in fits if one is not None), None)
         if fit is not None:
             free = [home for home in free if not _overlap(home, fit.home)]
@@ -152,13 +156,17 @@ def _overlap(one: Home, two: Home) -> bool:
     return one.node is two.node and (whole or one.first == two.first)
 
 
-def _fit(home: Home, mine: Tensor, wanted: Tensor) -> Fit | None:
+def _fit(home: Home, own: tuple[Tensor, Tensor], wanted: Tensor, wanted_bias: Tensor) -> Fit | None:
+    mine, my_bias = own
     if mine.shape != wanted.shape:
         return None
+    same_bias = _close(my_bias, wanted_bias)
+    if home.norm is not None and not same_bias:
+        return None  # the norm could not be made neutral
     same = torch.arange(mine.shape[1])
     for order in (same, _order_by_value(mine, wanted)):
         if order is not None and _close(mine[:, order], wanted):
-            return Fit(home, order)
+            return Fit(home, order, same_bias)
     return None
 
 
