@@ -96,7 +96,9 @@ def _readers(arg: fx.Node, names: Mapping[fx.Node, str]) -> list[fx.Node]:
 def take_out(graph_module: fx.GraphModule, blocks: Sequence[Block]) -> None:
     """Let each sum be its skip, in place, and erase what nothing reads any more."""
     before = set(named_tensors(graph_module))
-    for block in blocks:
+    order = list(graph_module.graph.nodes)
+    # Last first: a block's skip may be the sum of the one before it.
+    for block in sorted(blocks, key=lambda block: -order.index(block.add)):
         block.add.replace_all_uses_with(block.skip)
     for node in reversed(list(graph_module.graph.nodes)):
         if node.op in ("call_function", "get_attr") and not node.users and _erasable(node):
