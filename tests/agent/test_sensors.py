@@ -47,7 +47,9 @@ def readings(*given):
 def test_power_and_energy_are_read_while_workers_run(python, start, tmp_path, root):
     facts, read = readings(python, start, tmp_path, root, ["rapl", "hwmon"])
     assert set(facts["sensors"]) == {"rapl", "hwmon"}
-    rows = {e["channel"]: (e["about"], e["rows"]) for e in read}
+    rows = {}
+    for event in read:
+        rows.setdefault(event["channel"], (event["about"], []))[1].extend(event["rows"])
     assert set(rows) == {
         "/sys/class/powercap/intel-rapl:0/energy_uj",
         "/sys/class/hwmon/hwmon3/power1_input",

@@ -132,7 +132,13 @@ def test_ctrl_c_exits_with_130_and_the_next_run_goes_on(tmp_path: Path) -> None:
     recipe = tiny.write(tmp_path)
     recipe.write_text(recipe.read_text().replace("epochs = 3", "epochs = 60"))
     words = tiny.command("run", str(recipe), "--until", "dense")
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell that started the tests in its background has them ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if "epoch 2/" in line:
