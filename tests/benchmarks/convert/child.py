@@ -103,10 +103,10 @@ def litert(folder: Path) -> dict[str, Any]:
 class _Module(torch.nn.Module):
     def __init__(self, graph: torch.nn.Module) -> None:
         super().__init__()
-        self.graph = graph
+        self.inner = graph
 
     def forward(self, x: torch.Tensor) -> Any:
-        return self.graph(x)
+        return self.inner(x)
 
 
 def _signature(path: Path) -> tuple[str, list[str]]:
