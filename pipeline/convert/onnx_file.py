@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,11 +73,20 @@ def _reason(error: BaseException, gm: GraphModule) -> str:
         error = error.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]
     text = lines[0][:200] if lines else type(error).__name__
+    named = set(re.findall(r"op='\w+\.(\w+)'", str(error)))
     for node in gm.graph.nodes:
         place = user_line(node.meta.get("stack_trace") or "")
-        if place and node.op == "call_function" and str(node.target) in str(error):
+        if place and _is_one_of(node, named):
             return f"{text} (at {place})"
     return text
+
+
+def _is_one_of(node: torch.fx.Node, names: set[str]) -> bool:
+    """Whether a node's operator is named, also where it was lowered: special_x becomes prims.x."""
+    if node.op != "call_function":
+        return False
+    own = str(node.target).split(".")[1:2]
+    return any(name in (each, each.removeprefix("special_")) for each in own for name in names)
 
 
 def run(gm: GraphModule, inputs: Any) -> list[torch.Tensor]:
