@@ -65,14 +65,15 @@ def _of(node: fx.Node, held: Mapping[str, Any]) -> int:
         return outputs * math.prod(size(1)[1:])
     if name.startswith("conv_transpose"):
         return math.prod(size(0)) * math.prod(size(1)[1:])
-    if name in ("linear", "matmul", "bmm", "mm"):
+    if name in ("linear", "matmul", "bmm", "mm", "mv"):
         return outputs * size(0)[-1]
+    if name in ("addmm", "baddbmm", "addmv"):
+        return outputs * size(1)[-1]
     if name == "scaled_dot_product_attention":
         query, key, value = size(0), size(1), size(2)
         return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
-    if name == "einsum":
-        shapes_in = [tuple(held[arg.name]) for arg in args[1]]
-        return einsum.macs(node, shapes_in) if len(shapes_in) == 2 else 0
+    if name in ("einsum", "tensordot", "bilinear"):
+        return einsum.macs(node, [tuple(held[arg.name]) for arg in einsum.operands_of(node)])
     if name.endswith("_cell"):
         return size(0)[0] * sum(math.prod(size(place)) for place in (2, 3))
     if name in ("gru", "lstm", "rnn_tanh", "rnn_relu"):

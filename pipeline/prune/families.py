@@ -24,6 +24,8 @@ _CUTS = {
     "tensor_split",
     "slice",
     "narrow",
+    "index",
+    "index_select",
 }
 
 
@@ -42,6 +44,15 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """An output of a split that `count` places of each channel lie in: it must not become empty."""
+
+    number: int
+    size: int
+    count: int
+
+
+@dataclass(frozen=True)
 class Family:
     """`width` channels that can be removed one by one, each from every member at once.
 
@@ -56,6 +67,7 @@ class Family:
     tensors: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
     evidence: Evidence = field(default_factory=Evidence, repr=False)
     group: str = "sum"
+    cuts: tuple[Cut, ...] = ()
 
     @property
     def width(self) -> int:
@@ -127,7 +139,7 @@ def families(
     """Group the free classes that lie in the same tensors, as often, in graph order."""
     entries = trace.axes()
     places: dict[int, list[tuple[int, int]]] = {}
-    vectors = [vector for _, _, vector in entries] + _cut_outputs(trace)
+    vectors = [vector for _, _, vector in entries] + cut_outputs(trace)
     for number, vector in enumerate(vectors):
         classes, counts = torch.unique(trace.labels.find(vector), return_counts=True)
         for one, count in zip(classes.tolist(), counts.tolist(), strict=True):
@@ -140,16 +152,22 @@ def families(
     found = []
     for signature, classes_of_group in groups.items():
         chosen = [entries[number] for number, _ in signature if number < len(entries)]
+        cuts = tuple(
+            Cut(number, len(vectors[number]), count)
+            for number, count in signature
+            if number >= len(entries)
+        )
         if not any(tensors[name].dim() > 1 for name, _, _ in chosen):
             continue
         roots = torch.tensor(classes_of_group)
         members = tuple(_member(trace, entry, roots) for entry in chosen)
         name = _unique_name(names, members[0].tensor)
-        found.append(Family(name, members, roots, seed, tensors, evidence or Evidence()))
+        known = evidence or Evidence()
+        found.append(Family(name, members, roots, seed, tensors, known, cuts=cuts))
     return found
 
 
-def _cut_outputs(trace: Trace) -> list[Tensor]:
+def cut_outputs(trace: Trace) -> list[Tensor]:
     """What comes out of a split is a tensor of its own, which must not become empty."""
     found = []
     for node in trace.graph_module.graph.nodes:

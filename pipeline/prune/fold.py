@@ -11,10 +11,15 @@ from torch import Tensor, fx
 
 from pipeline.prune.rules import name_of
 
-_WEIGHT_PLACE = {
-    "conv1d": 1, "conv2d": 1, "conv3d": 1, "conv_transpose1d": 1, "conv_transpose2d": 1,
-    "conv_transpose3d": 1, "linear": 1, "matmul": 1, "mm": 1, "embedding": 0,
-}  # fmt: skip
+_WEIGHT_PLACES = {
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d", "linear"), (1,)),
+    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), (1,)),
+    **dict.fromkeys(("matmul", "mm"), (0, 1)),
+    "mv": (0, 1),
+    "addmm": (1, 2),
+    "embedding": (0,),
+    "embedding_bag": (0,),
+}
 
 
 def fold(graph_module: fx.GraphModule) -> fx.GraphModule:
@@ -75,11 +80,11 @@ def _computed(graph_module: fx.GraphModule) -> list[fx.Node]:
         if node.op == "get_attr":
             constant.add(node)
         inputs = node.all_input_nodes
-        place = _WEIGHT_PLACE.get(name_of(node)) if node.op == "call_function" else None
-        if place is not None and any(arg not in constant for arg in inputs):
-            weight = node.args[place]
-            if weight in constant and weight.op != "get_attr":
-                found[weight] = None
+        places = _WEIGHT_PLACES.get(name_of(node), ()) if node.op == "call_function" else ()
+        if places and any(arg not in constant for arg in inputs):
+            for weight in (node.args[place] for place in places):
+                if weight in constant and weight.op != "get_attr":
+                    found[weight] = None
         if node.op == "call_function" and inputs and all(arg in constant for arg in inputs):
             constant.add(node)
     return list(found)
@@ -101,6 +106,11 @@ def evaluate(node: fx.Node, given: Mapping[fx.Node, Tensor] | None = None) -> Te
     with torch.no_grad():
         found: Tensor = value(node)
     return found
+
+
+def is_constant(node: fx.Node) -> bool:
+    """Whether a node depends on no input."""
+    return all(arg.op != "placeholder" for arg in _ancestors(node))
 
 
 def _attribute(node: fx.Node) -> Any:

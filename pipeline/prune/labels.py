@@ -86,7 +86,7 @@ class Labels:
         labels = core(labels).expand(labels.shape) if labels.dim() else labels
         varying = self.varying(labels)
         free = [axis for axis in varying if axis not in set(tied)]
-        best = max(free, key=lambda axis: self._variety(labels, axis), default=None)
+        best = max(free, key=lambda axis: self.variety(labels, axis), default=None)
         chosen = prefer if prefer in free else best
         slim = core(labels)
         for axis in varying:
@@ -99,7 +99,8 @@ class Labels:
             self.fix(slim)
         return slim.expand(labels.shape)
 
-    def _variety(self, labels: Tensor, axis: int) -> int:
+    def variety(self, labels: Tensor, axis: int) -> int:
+        """How many classes there are along an axis."""
         rows = core(labels).movedim(axis, -1).reshape(-1, core(labels).shape[axis])[:8]
         return max(len(self.classes(self.find(row))) for row in rows)
 
@@ -109,8 +110,14 @@ class Labels:
         return varying[0] if varying else None
 
     def vector(self, labels: Tensor, axis: int) -> Tensor | None:
-        """The labels along one axis of a settled label tensor; None if another axis varies."""
-        if self.axis(labels) not in (None, axis):
+        """The labels along one axis; None if another one varies.
+
+        Labels that nothing has settled yet (those of a parameter's elements) are settled so.
+        """
+        varying = self.varying(labels)
+        if len(varying) > 1 and axis in varying:
+            labels = self.settle(labels, axis)
+        elif varying not in ([], [axis]):
             return None
         return labels.movedim(axis, 0).reshape(labels.shape[axis], -1)[:, 0]
 

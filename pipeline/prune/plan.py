@@ -73,7 +73,7 @@ def removed(plan: Mapping[str, Any]) -> list[tuple[str, int, Tensor]]:
     gone = []
     for family in plan["families"]:
         stay = torch.zeros(family["width"]["before"], dtype=torch.bool)
-        stay[torch.tensor(family["kept"])] = True
+        stay[torch.tensor(family["kept"], dtype=torch.int64)] = True
         for member in family["members"]:
             places = numbers(member["positions"]).reshape(len(stay), -1)
             gone.append((member["tensor"], member["axis"], places[~stay].reshape(-1)))
@@ -92,11 +92,11 @@ def kept_channels(plan: Mapping[str, Any], found: Sequence[Family]) -> dict[str,
         name, indices = family["name"], family["kept"]
         if name not in known or known[name].width != family["width"]["before"]:
             raise mismatch(f"family '{name}' is not in this model")
-        valid = indices == sorted(set(indices)) and indices and indices[0] >= 0
-        if not valid or indices[-1] >= known[name].width:
-            fix = "keep ascending channel numbers below the width, at least one"
+        width = known[name].width
+        if indices != sorted(set(indices)) or not set(indices) <= set(range(width)):
+            fix = "keep ascending channel numbers below the width"
             raise UsageError(f"family '{name}' keeps impossible channels", where="plan", fix=fix)
-        kept[name] = torch.tensor(indices)
+        kept[name] = torch.tensor(indices, dtype=torch.int64)
     return kept
 
 

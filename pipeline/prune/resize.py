@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 
 from pipeline.prune.rules import name_of
 from pipeline.prune.rules.contraction import groups_of
+from pipeline.prune.rules.movement import shifts_of
 from pipeline.prune.trace import Trace
 
 Resize = Callable[["Resizer", fx.Node, list[Any]], list[Any]]
@@ -78,11 +79,17 @@ class Resizer:
             node.args = tuple(function(self, node, list(node.args)))
 
 
-@_resize("view", "reshape", "_unsafe_view", "expand", "unflatten", "zeros", "new_zeros")
+_SIZES_FIRST = {"zeros", "ones", "full"}
+
+
+@_resize(
+    "view", "reshape", "_unsafe_view", "expand", "unflatten",
+    "zeros", "ones", "full", "new_zeros", "new_ones", "new_full",
+)  # fmt: skip
 def _sizes(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
     labels = resizer.trace.of(node)
     change = resizer.kept(labels)
-    place = len(args) - 1
+    place = 0 if name_of(node) in _SIZES_FIRST else 2 if name_of(node) == "unflatten" else 1
     first = args[1] % resizer.trace.of(args[0]).dim() if name_of(node) == "unflatten" else 0
     if change is not None and first <= change[0] < first + len(args[place]):
         sizes = list(args[place])
@@ -142,6 +149,50 @@ def _depthwise(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
     if groups > 1 and groups == labels.shape[axis]:
         args[6] = resizer.size(labels)[axis]
     return args
+
+
+@_resize("roll")
+def _rolled(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
+    """As far as there are channels left among those that came round."""
+    labels = resizer.trace.of(args[0])
+    shifts, change = shifts_of(node, labels.dim()), resizer.kept(labels)
+    if change is None or change[0] not in shifts:
+        return args
+    axis, stay = change
+    round_ = shifts[axis] % len(stay)
+    shifts[axis] = int(stay[len(stay) - round_ :].sum())
+    return [args[0], list(shifts.values()), list(shifts)]
+
+
+@_resize("index", "index_select")
+def _picked(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
+    """Places along the channels are counted anew, in a constant of the graph."""
+    change = resizer.kept(resizer.trace.of(args[0]))
+    if node.name not in resizer.trace.picked or change is None:
+        return args
+    (axis, index), stay = resizer.trace.picked[node.name], change[1]
+    counted = (stay.cumsum(0) - 1)[index[stay[index]]]
+    old: Any = args[2] if name_of(node) == "index_select" else args[1][axis]
+    new = _constant(node, old, counted)
+    if name_of(node) == "index_select":
+        return [args[0], axis, new]
+    return [args[0], [new if place == axis else None for place in range(len(args[1]))]]
+
+
+def _constant(node: fx.Node, old: fx.Node, value: Tensor) -> fx.Node:
+    """The constant that a node reads instead of `old`: in its place where nothing else reads it."""
+    module: Any = node.graph.owning_module
+    same = [n for n in node.graph.nodes if n.op == "get_attr" and n.target == old.target]
+    alone = old.op == "get_attr" and sum(len(n.users) for n in same) == 1
+    path, _, leaf = str(old.target).rpartition(".") if alone else ("", "", f"{node.name}_places")
+    owner = module.get_submodule(path)
+    if leaf not in owner._buffers and hasattr(owner, leaf):
+        delattr(owner, leaf)
+    owner.register_buffer(leaf, value)
+    if alone:
+        return old
+    with node.graph.inserting_before(node):
+        return node.graph.get_attr(leaf)
 
 
 @_resize("scaled_dot_product_attention")

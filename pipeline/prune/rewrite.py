@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from pipeline.errors import UsageError
 from pipeline.models.graph import named_tensors
 from pipeline.prune.blocks import apply_blocks
 from pipeline.prune.cost import BATCH
-from pipeline.prune.families import Family, families
+from pipeline.prune.families import Family, cut_outputs, families
 from pipeline.prune.fold import fold
 from pipeline.prune.plan import check_fits, kept_channels
 from pipeline.prune.resize import Resizer
@@ -52,6 +53,7 @@ def shrunk(
 ) -> tuple[fx.GraphModule, Resizer]:
     """`rewrite` before its shapes are checked; for one that runs on data anyway."""
     resizer = Resizer(trace, removed_classes(found, plan))
+    _check_left(trace, resizer)
     pruned = copy.deepcopy(graph_module)
     for node in pruned.graph.nodes:
         resizer.update(node)
@@ -64,6 +66,15 @@ def shrunk(
     pruned.graph.lint()
     pruned.recompile()
     return pruned, resizer
+
+
+def _check_left(trace: Trace, resizer: Resizer) -> None:
+    """A family that is a piece of a layer may go whole, the layer may not."""
+    where = [(f"{name}, axis {axis}", vector) for name, axis, vector in trace.axes()]
+    for name, vector in [*where, *(("an output of a split", v) for v in cut_outputs(trace))]:
+        if len(vector) and not bool(resizer.keep(vector).any()):
+            fix = "keep at least one channel"
+            raise UsageError(f"the plan leaves nothing of {name}", where="plan", fix=fix)
 
 
 def removed_classes(found: list[Family], plan: Mapping[str, Any]) -> Tensor:
@@ -94,7 +105,7 @@ def _check(pruned: fx.GraphModule, trace: Trace, resizer: Resizer) -> None:
     """Every shape in the new graph must be the one its labels foretell: else it is our bug."""
     held, foretold = shapes(pruned, BATCH), resizer.sizes()
     for node in pruned.graph.nodes:
-        expected = foretold[node.name]
+        expected = foretold.get(node.name)
         tensors = node.op == "call_function" and trace.values[node.name] is not None
         if tensors and not _same(expected, held[node.name]):
             raise RuntimeError(f"{node.name}: {held[node.name]} where {expected} was expected")

@@ -49,6 +49,7 @@ class Trace:
 
     `uncertified` lets channels go where the result cannot be proven, see `Coupled`. With `heads`,
     attention keeps the width of its heads and they go whole; their labels are then in `heads`.
+    `picked` are the axis and the places of operators that pick channels by constants.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Trace:
         self.uncertified = uncertified
         self.coupled: dict[str, Coupled] = {}
         self.grouped: set[tuple[str, int]] = set()
+        self.picked: dict[str, tuple[int, Tensor]] = {}
         self.labels = Labels()
         self.values: dict[str, Value] = {}
         self.zero: set[str] = set()
@@ -118,10 +120,16 @@ class Trace:
         if tied & varying and varying <= tied:
             self.freeze(labels, node, "folds the channels into the batch")
         settled = self.labels.settle(labels, prefer, tied)
+        if len(varying) > 1 and self.labels.axis(settled) is None:
+            self._note(core(labels), node, "ties the channels of two axes")
         if prefer is not None and self.labels.axis(settled) == prefer:
             vector = self.labels.vector(settled, prefer)
             self.heads += [] if vector is None else [vector]
         return settled
+
+    def batch_axes(self, node: fx.Node) -> set[int]:
+        """The axes of a node's one tensor that grow with the batch."""
+        return moving_axes(self.sizes[node.name], self._larger[node.name])
 
     def constant(self, node: fx.Node) -> Value:
         """Fixed labels in the shape of a node's output."""
@@ -137,9 +145,21 @@ class Trace:
         slim = core(labels)
         free = slim[self.labels.find(slim) != 0]
         if free.numel():
-            op = rules.name_of(node) if node.op == "call_function" else node.op
-            self.freezes.append(Freeze(op, node.name, reason, free))
+            self._note(free, node, reason)
         self.labels.fix(labels)
+
+    def _note(self, labels: Tensor, node: fx.Node, reason: str) -> None:
+        op = rules.name_of(node) if node.op == "call_function" else node.op
+        self.freezes.append(Freeze(op, node.name, reason, labels.reshape(-1)))
+
+    def tie(self, first: Tensor, second: Tensor, node: fx.Node) -> None:
+        """Unite; reported if one of the two is fixed and holds the other."""
+        for one, other in ((first, second), (second, first)):
+            slim, held = torch.broadcast_tensors(core(one), core(other))  # type: ignore[no-untyped-call]
+            bound = slim[self.labels.find(held) == 0]
+            if bool(self.labels.find(bound).any()):
+                self.freeze(bound, node, "meets what is fixed")
+        self.labels.union(first, second)
 
     def couple(
         self, node: fx.Node, inputs: dict[int, int], output: int | None, certified: bool = True

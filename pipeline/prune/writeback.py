@@ -81,8 +81,16 @@ def _set_widths(module: nn.Module, pruned: fx.GraphModule) -> None:
         elif isinstance(layer, nn.RNNBase):
             weights = dict(layer.named_parameters(recurse=False))
             layer.hidden_size = weights["weight_hh_l0"].shape[1]
+            if "weight_hr_l0" in weights:
+                layer.proj_size, layer.hidden_size = weights["weight_hr_l0"].shape
             layer.input_size = weights["weight_ih_l0"].shape[1]
             layer._init_flat_weights()
+        elif isinstance(layer, nn.RNNCellBase):
+            layer.hidden_size, layer.input_size = layer.weight_hh.shape[1], layer.weight_ih.shape[1]
+        elif isinstance(layer, nn.Bilinear):
+            layer.out_features, layer.in1_features, layer.in2_features = layer.weight.shape
+        elif isinstance(layer, nn.Embedding):
+            layer.embedding_dim = layer.weight.shape[1]
 
 
 def _groups(pruned: fx.GraphModule) -> dict[str, int]:

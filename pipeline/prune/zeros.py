@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torch import fx
+from torch import Tensor, fx
 
 from pipeline.prune.rules import name_of
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipeline.prune.trace import Trace
 
 MAKES = {"conv1d", "conv2d", "conv3d", "linear", "conv_transpose1d", "conv_transpose2d",
-          "conv_transpose3d", "matmul", "bmm", "mm", "embedding",
+          "conv_transpose3d", "embedding", "embedding_bag", "zeros", "new_zeros", "zeros_like",
           "gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell"}  # fmt: skip
 PASSES = {
     "permute", "transpose", "t", "movedim", "view", "reshape", "_unsafe_view", "flatten",
@@ -23,8 +23,10 @@ PASSES = {
     "neg", "abs", "square", "hardshrink", "softshrink", "mean", "sum", "glu",
     "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d",
     "scaled_dot_product_attention", "tensor_split", "unfold", "im2col", "col2im", "grid_sampler",
-    "elu", "mish", "pixel_shuffle", "channel_shuffle",
+    "elu", "mish", "pixel_shuffle", "channel_shuffle", "pixel_unshuffle", "index", "index_select",
+    "gather", "upsample_nearest2d", "upsample_bilinear2d", "max_unpool2d",
 }  # fmt: skip
+_PRODUCTS = {"matmul", "bmm", "mm", "mv", "linear"}
 _COMBINES = {"mul", "add", "sub", "div", "batch_norm"}
 
 
@@ -38,8 +40,10 @@ def keeps_zero(trace: Trace, node: fx.Node) -> bool:
     if node.op != "call_function":
         return False
     name = name_of(node)
+    if name in _PRODUCTS and _carried(trace, node):
+        return _carries_zero(trace, node)
     if (
-        name in MAKES
+        name in MAKES | _PRODUCTS
         or node.name in trace.coupled
         or (name == "batch_norm" and node.args[1] is not None)
     ):
@@ -55,6 +59,24 @@ def keeps_zero(trace: Trace, node: fx.Node) -> bool:
     if name == "div":
         return bool(inputs) and inputs[0] is node.args[0] and zero[0]
     return all(zero)
+
+
+def _carried(trace: Trace, node: fx.Node) -> bool:
+    """Whether a product's channels are those of an activation, not made by a stored matrix."""
+    value = trace.values[node.name]
+    axis = trace.labels.axis(value) if isinstance(value, Tensor) else None
+    if axis is None or not isinstance(value, Tensor):
+        return True
+    makers = {value.dim() - 1: node.args[1], value.dim() - 2: node.args[0]}
+    maker = makers.get(axis)
+    return not (isinstance(maker, fx.Node) and maker.op == "get_attr")
+
+
+def _carries_zero(trace: Trace, node: fx.Node) -> bool:
+    factors = [arg for arg in node.args[:2] if isinstance(arg, fx.Node)]
+    shifted = len(node.args) > 2 and node.args[2] is not None
+    active = [arg for arg in factors if arg.op != "get_attr" and _varies(trace, arg)]
+    return not shifted and any(arg.name in trace.zero for arg in active)
 
 
 def _varies(trace: Trace, arg: fx.Node) -> bool:

@@ -82,6 +82,7 @@ def _called(module: nn.Module, x: Tensor) -> dict[str, nn.Module]:
     ends = (
         "weight",
         "weight_v",
+        "weight_orig",
         "parametrizations.weight.original",
         "parametrizations.weight.original1",
     )
@@ -174,6 +175,8 @@ _ALIASES = {"vector_norm": "linalg_vector_norm", "norm": "linalg_vector_norm"}
 
 def _reduced(func: Callable[..., Any], row: Mapping[str, Any], args: Any, kwargs: Any) -> Any:
     index = numbers(row["kept"])
+    if func is functional.layer_norm:  # without weights; (normalized_shape,) of one axis
+        args, kwargs = (args[0], (len(index),)), {"eps": {**kwargs}.get("eps", 1e-5)}
     y = func(args[0].index_select(row["axis"], index), *args[1:], **kwargs)
     if isinstance(y, Tensor) and y.dim() == args[0].dim() and y.shape[row["axis"]] == len(index):
         return torch.zeros_like(args[0]).index_copy(row["axis"], index, y)
@@ -202,7 +205,7 @@ def _rms_norm(stay: Tensor, **given: Any) -> Tensor:
 
 
 def _group_norm(stay: Tensor, **given: Any) -> Tensor:
-    x, groups, weight, bias = given["input"], given["num_groups"], given["weight"], given["bias"]
+    x, groups, weight = given["input"], given["num_groups"], given["weight"]
     index = stay.nonzero().flatten()
     part = x.index_select(1, index).reshape(
         len(x), groups if groups < len(stay) else len(index), -1
@@ -211,7 +214,9 @@ def _group_norm(stay: Tensor, **given: Any) -> Tensor:
     scale = (part.var(-1, unbiased=False, keepdim=True) + given.get("eps", 1e-5)).rsqrt()
     y = ((part - centre) * scale).reshape(len(x), len(index), *x.shape[2:])
     shape = (1, -1, *[1] * (x.dim() - 2))
-    y = y * weight[index].view(shape) + bias[index].view(shape)
+    y = y * weight[index].view(shape)
+    if (bias := given.get("bias")) is not None:
+        y = y + bias[index].view(shape)
     return torch.zeros_like(x).index_copy(1, index, y)
 
 

@@ -70,3 +70,24 @@ def test_the_inputs_of_a_group_are_no_width() -> None:
     module = Net(lambda m, x: m.fc(m.c(m.b(m.a(x))).mean((2, 3))), a=unit(3, 32), **layers)
     report = check(module, {"b.0.weight:0": 16, "b.0.weight:1": 2}, cfg=ALIGNED)
     assert report["unaligned"] == []
+
+
+def test_pieces_of_one_channel_may_go_whole() -> None:
+    """ShuffleNet V2 x1.0: 58 channels, which two shuffles cut into pieces of 7, 1, 6, 1, 14, 29."""
+    report = check(Shuffled(116, 3), cfg=ALIGNED)
+    assert report["unaligned"] == []
+    widths = {row["name"]: row["after"] for row in report["families"]}
+    assert 0 in widths.values()
+
+
+def test_an_axis_that_cannot_be_a_multiple_is_named() -> None:
+    """One score and two widths in a projection: 1 + 2 * width. All other axes still fit."""
+
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x).flatten(2).transpose(1, 2)
+        score, key, value = m.qkv(y).split([1, 32, 32], -1)
+        return m.fc(((score.softmax(1) * key).sum(1, keepdim=True) * value.relu()).mean(1))
+
+    module = Net(forward, a=unit(3, 32), qkv=nn.Linear(32, 65), fc=head(32))
+    report = check(module, {"a.0.weight:0": 16, "fc.weight:1": 16}, cfg=ALIGNED)
+    assert report["unaligned"] == ["qkv.weight:0", "qkv.bias:0"]

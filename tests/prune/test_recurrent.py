@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.prune.checks import check, reasons
-from tests.prune.nets import Net, head, unit
+from tests.prune.checks import check
+from tests.prune.nets import Net, conv, head, unit
 
 
 def recurrent() -> nn.Module:
@@ -76,9 +76,9 @@ def test_a_state_that_is_computed_is_tied() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported")
-def test_projected_state_stays() -> None:
-    report = check(projected(), {"g.weight_hh_l0:0": 48, "g.weight_ih_l0:1": 8})
-    assert "lstm: projects its state" in reasons(report)
+def test_a_projected_state_has_two_widths() -> None:
+    widths = {"g.weight_hh_l0:0": 24, "g.weight_hh_l0:1": 2, "g.weight_hr_l0:1": 6}
+    check(projected(), {**widths, "g.weight_ih_l0:1": 8, "fc.weight:1": 2})
 
 
 @pytest.mark.parametrize("kind", ["gru", "lstm", "rnn"])
@@ -96,3 +96,31 @@ def test_cells_in_a_loop(kind: str) -> None:
 
     module = Net(forward, a=unit(3, 16), g=cell, fc=head(12))
     check(module, {"g.weight_ih:1": 8, "g.weight_hh:1": 6, "fc.weight:1": 6})
+
+
+def test_a_cell_written_by_hand() -> None:
+    """Its state starts as a tensor of zeros, which takes the width of what it meets."""
+
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x).mean(2)
+        state = y.new_zeros(x.shape[0], 12)
+        for step in range(3):
+            both = torch.cat([y[:, :, step], state], 1)
+            update, reset = m.gates(both).sigmoid().chunk(2, 1)
+            new = m.new(torch.cat([y[:, :, step], reset * state], 1)).tanh()
+            state = (1 - update) * state + update * new
+        return m.fc(state)
+
+    layers = {"gates": nn.Linear(28, 24), "new": nn.Linear(28, 12), "fc": head(12)}
+    widths = {"gates.weight:0": 12, "gates.weight:1": 14, "new.weight:0": 6, "fc.weight:1": 6}
+    check(Net(forward, a=unit(3, 16), **layers), widths)
+
+
+def test_a_convolutional_cell() -> None:
+    def forward(m: Net, x: Tensor) -> Tensor:
+        state = torch.zeros(x.shape[0], 16, 8, 8)
+        for _ in range(2):
+            state = m.update(torch.cat([x, state], 1)).tanh() + 0.5 * state
+        return m.fc(state.mean((2, 3)))
+
+    check(Net(forward, update=conv(19, 16), fc=head(16)), {"update.weight:0": 8, "fc.weight:1": 8})

@@ -40,10 +40,12 @@ def find(node: fx.Node) -> Rule:
     from pipeline.prune.rules import (  # noqa: F401
         cells,
         contraction,
+        creation,
         einsum,
         matmul,
         movement,
         norm,
+        picking,
         pointwise,
         pooling,
         recurrent,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, fx
 
-from pipeline.prune.labels import along
+from pipeline.prune.labels import along, fixed
 from pipeline.prune.rules import name_of, rule, unknown
 
 if TYPE_CHECKING:
@@ -119,30 +119,34 @@ def linear(trace: Trace, node: fx.Node) -> Any:
     """x (..., inputs), weight (outputs, inputs)."""
     if not is_stored(node.args[1]):
         return _computed_weight(trace, node)
-    return contract_last(trace, node, inputs_axis=1)
+    found = contract(trace, node, trace.of(node.args[0]), node.args[1], inputs_axis=1)
+    add_bias(trace, node, trace.weight(node.args[1], 0))
+    return found
 
 
-def contract_last(trace: Trace, node: fx.Node, inputs_axis: int) -> Any:
-    """Contract the last axis of x with a stored matrix, its other axis being the new last one."""
-    x, weight = trace.of(node.args[0]), node.args[1]
-    last = x.dim() - 1
-    inputs = trace.labels.vector(x, last)
+def contract(
+    trace: Trace, node: fx.Node, x: Tensor, weight: Any, inputs_axis: int, place: int = -1
+) -> Any:
+    """Contract one axis of x with a stored matrix, whose other axis takes its place."""
+    axis = place % x.dim()
+    inputs = trace.labels.vector(x, axis)
     outputs = trace.weight(weight, 1 - inputs_axis)
     if inputs is None:
         trace.freeze(outputs, node, "the channels lie on another axis, which passes through")
         trace.labels.fix(trace.weight(weight, inputs_axis))
-        add_bias(trace, node, outputs)
-        return trace.settled(x.narrow(last, 0, 1).expand(trace.shape(node)), node)
+        return trace.settled(x.narrow(axis, 0, 1).expand(trace.shape(node)), node)
     trace.labels.union(trace.weight(weight, inputs_axis), inputs)
-    add_bias(trace, node, outputs)
-    return trace.settled(along(outputs, trace.shape(node), last), node)
+    return trace.settled(along(outputs, trace.shape(node), axis), node)
 
 
-@rule("embedding")
+@rule("embedding", "embedding_bag", "_embedding_bag")
 def embedding(trace: Trace, node: fx.Node) -> Any:
     """A row of the table for each index: the table's columns are the new channels."""
     if not is_stored(node.args[0]):
         return unknown(trace, node)
-    shape = trace.shape(node)
     trace.labels.fix(trace.weight(node.args[0], 0))
-    return trace.settled(along(trace.weight(node.args[0], 1), shape, len(shape) - 1), node)
+    columns, shape = trace.weight(node.args[0], 1), trace.shape(node)
+    if hasattr(shape, "numel"):
+        return trace.settled(along(columns, shape, len(shape) - 1), node)
+    first, *rest = shape  # a bag has its indices with it
+    return [trace.settled(along(columns, first, 1), node, 0), *map(fixed, rest)]

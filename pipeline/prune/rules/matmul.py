@@ -8,20 +8,40 @@ from torch import Tensor, fx
 
 from pipeline.prune.labels import along, fixed
 from pipeline.prune.rules import name_of, rule
-from pipeline.prune.rules.contraction import contract_last, is_stored
+from pipeline.prune.rules.contraction import contract, is_stored
+from pipeline.prune.rules.pointwise import combine
 
 if TYPE_CHECKING:
     from pipeline.prune.trace import Trace
 
 
-@rule("matmul", "bmm", "mm")
+@rule("matmul", "bmm", "mm", "mv")
 def matmul(trace: Trace, node: fx.Node) -> Any:
     """(..., i, k) x (..., k, j) -> (..., i, j); a stored matrix is a linear layer."""
-    left, right = node.args[:2]
-    if is_stored(right) and not is_stored(left) and trace.tensor(right).dim() == 2:
-        return contract_last(trace, node, inputs_axis=0)
-    product = multiply(trace, node, _operand(trace, left), _operand(trace, right))
-    return trace.settled(product, node)
+    return _product(trace, node, *node.args[:2])
+
+
+@rule("addmm", "baddbmm", "addmv")
+def added(trace: Trace, node: fx.Node) -> Any:
+    """`beta * first + alpha * (second @ third)`."""
+    product = _product(trace, node, *node.args[1:3])
+    return combine(trace, node, [product, trace.of(node.args[0])], trace.shape(node))
+
+
+def _product(trace: Trace, node: fx.Node, left: Any, right: Any) -> Tensor:
+    stored = [is_stored(arg) and trace.tensor(arg).dim() == 2 for arg in (left, right)]
+    product: Tensor
+    if stored == [False, True]:
+        product = contract(trace, node, trace.of(left), right, inputs_axis=0)
+        return product
+    if stored == [True, False] and trace.of(right).dim() > 1:
+        product = contract(trace, node, trace.of(right), left, inputs_axis=1, place=-2)
+        return product
+    a, b, shape = _operand(trace, left), _operand(trace, right), trace.shape(node)
+    if b[0].dim() == 1:  # a vector is a matrix of one column
+        column = (b[0].unsqueeze(1), b[1])
+        return trace.settled(multiply(trace, node, a, column, (*shape, 1)).squeeze(-1), node)
+    return trace.settled(multiply(trace, node, a, b), node)
 
 
 def _operand(trace: Trace, arg: Any) -> tuple[Tensor, bool]:

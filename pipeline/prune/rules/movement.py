@@ -88,34 +88,6 @@ def cut(trace: Trace, node: fx.Node) -> Any:
     return move(trace, node)
 
 
-@rule("index", "index_select")
-def gather(trace: Trace, node: fx.Node) -> Any:
-    """Constant places along one axis: the other axes pass, that one stays."""
-    x, shape = trace.of(node.args[0]), trace.shape(node)
-    if name_of(node) == "index_select":
-        places = {int(trace.concrete(node.args[1])) % x.dim(): node.args[2]}
-    else:
-        given: Any = node.args[1]
-        places = {axis: index for axis, index in enumerate(given) if index is not None}
-    inputs = [arg for arg in places.values() if isinstance(arg, fx.Node)]
-    for arg in inputs:
-        trace.freeze(trace.of(arg), node, "is a place in another tensor")
-    passing = [axis for axis in trace.labels.varying(x) if axis not in places]
-    if passing:  # a table whose rows are picked keeps them; its columns may be channels
-        x = trace.labels.settle(x, passing[0])
-    axis = trace.labels.axis(x)
-    if axis is None:
-        return trace.constant(node)
-    if len(places) != 1 or axis in places:
-        trace.freeze(x, node, "picks channels by number")
-        return trace.constant(node)
-    (picked,) = places
-    vector = trace.labels.vector(x, axis)
-    assert vector is not None
-    moved = axis + (len(shape) - x.dim() if picked < axis else 0)
-    return trace.settled(along(vector, shape, moved), node)
-
-
 @rule("cat", "concat", "concatenate", "stack")
 def join(trace: Trace, node: fx.Node) -> Any:
     """Concatenate, on label tensors as thin as their other axes allow."""
@@ -142,18 +114,25 @@ def _axis(node: fx.Node, position: int, default: int, dims: int) -> int:
 
 @rule("flip", "roll")
 def rotate(trace: Trace, node: fx.Node) -> Any:
-    """A flip of the channels is executed; rolling them would need a new distance."""
+    """Along the channels it is executed; a distance of rolling then counts those that stay."""
     x = trace.of(node.args[0])
-    dims: Any = node.args[1] if name_of(node) == "flip" else (*node.args, ())[2]
     axis = trace.labels.axis(x)
-    if axis is None or axis not in [d % x.dim() for d in dims or range(x.dim())]:
-        return x
     if name_of(node) == "flip":
-        vector = trace.labels.vector(x, axis)
-        assert vector is not None
-        return along(vector.flip(0), x.shape, axis)
-    trace.freeze(x, node, "rolls the channels")
-    return trace.constant(node)
+        dims: Any = node.args[1]
+        return x.flip(axis) if axis is not None and axis in [d % x.dim() for d in dims] else x
+    shifts = shifts_of(node, x.dim())
+    if not shifts:
+        trace.freeze(x, node, "rolls over all axes at once")
+    return x.roll(shifts[axis], axis) if axis in shifts else x
+
+
+def shifts_of(node: fx.Node, dims: int) -> dict[int, int]:
+    """{axis: how far `roll` rolls along it}; nothing where it names no axes."""
+    given: Any = [*node.args[1:], ()]
+    found: dict[int, int] = {}
+    for axis, shift in zip(given[1], given[0], strict=False):
+        found[axis % dims] = found.get(axis % dims, 0) + shift
+    return found
 
 
 @rule("pixel_shuffle", "pixel_unshuffle", "channel_shuffle")
@@ -175,9 +154,10 @@ def shuffle(trace: Trace, node: fx.Node) -> Any:
 
 
 @rule(
-    "contiguous", "clone", "alias", "detach", "lift_fresh_copy", "dropout", "native_dropout",
-    "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "to", "_to_copy", "type_as",
-    "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "bernoulli",
+    "contiguous", "clone", "alias", "detach", "lift_fresh_copy", "zero",
+    "dropout", "native_dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout",
+    "to", "_to_copy", "type_as", "zeros_like", "ones_like", "empty_like", "full_like",
+    "rand_like", "randn_like", "bernoulli",
 )  # fmt: skip
 def passed(trace: Trace, node: fx.Node) -> Any:
     """The same tensor, element for element."""

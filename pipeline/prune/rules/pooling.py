@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
     "adaptive_max_pool1d", "adaptive_max_pool2d", "_adaptive_avg_pool2d",
     "upsample_nearest1d", "upsample_nearest2d", "upsample_linear1d", "upsample_bilinear2d",
-    "upsample_bicubic2d", "_upsample_nearest_exact2d",
+    "upsample_bicubic2d", "upsample_nearest3d", "upsample_trilinear3d",
+    "_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d",
+    "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa", "adaptive_max_pool3d",
+    "fractional_max_pool2d", "max_pool3d_with_indices",
 )  # fmt: skip
 def spatial(trace: Trace, node: fx.Node) -> Any:
     """(n, channels, ...) -> (n, channels, ...): the channels pass, other axes must not vary."""
@@ -38,6 +41,19 @@ def _resized(trace: Trace, node: fx.Node, x: Tensor, shape: Any) -> Tensor:
         vector = trace.labels.vector(x, 1)
         assert vector is not None
     return trace.settled(along(vector, shape, 1), node, None if shape is trace.shape(node) else 0)
+
+
+@rule("max_unpool2d", "max_unpool3d")
+def unpooled(trace: Trace, node: fx.Node) -> Any:
+    """The values go back to the places they were found at: both have the channels."""
+    x, places = trace.of(node.args[0]), trace.of(node.args[1])
+    first, second = trace.labels.vector(x, 1), trace.labels.vector(places, 1)
+    if first is None or second is None:
+        for labels in (x, places):
+            trace.freeze(labels, node, "the channels lie on an axis it spreads")
+        return trace.constant(node)
+    trace.tie(first, second, node)
+    return trace.settled(along(first, trace.shape(node), 1), node)
 
 
 @rule("pad", "constant_pad_nd")

@@ -35,24 +35,32 @@ def recurrent(trace: Trace, node: fx.Node) -> Any:
         assert inputs is not None
     layers, directions = int(node.args[4]), 2 if node.args[7] else 1  # type: ignore[arg-type]
     each = len(weights) // (layers * directions)
-    hidden = trace.weight(weights[1], 1)
-    if each not in (2, 4):
-        return _projected(trace, node, weights, inputs, directions, each)
+    state = trace.weight(weights[1], 1)
+    projects = each % 2 == 1  # (.., hidden) weights of a projection come last
+    units = trace.weight(weights[each - 1], 1) if projects else state
     for number in range(layers * directions):
-        source = inputs if number < directions else hidden.repeat(directions)
-        layer = weights[number * each : (number + 1) * each]
-        tie_layer(trace, layer, source, hidden, name_of(node))
-    tie_state(trace, node, hidden)
+        source = inputs if number < directions else state.repeat(directions)
+        layer = list(weights[number * each : (number + 1) * each])
+        if projects:
+            trace.labels.union(trace.weight(layer[-1], 0), state)
+            trace.labels.union(trace.weight(layer.pop(), 1), units)
+        tie_layer(trace, layer, source, state, name_of(node), units)
+    tie_state(trace, node, state, units)
     first, *states = trace.shape(node)
-    y = along(hidden.repeat(directions), first, len(first) - 1)
-    return [trace.settled(y, node, 0), *(along(hidden, s, len(s) - 1) for s in states)]
+    y = along(state.repeat(directions), first, len(first) - 1)
+    ends = zip(states, (state, units), strict=False)
+    return [trace.settled(y, node, 0), *(along(vector, s, len(s) - 1) for s, vector in ends)]
 
 
 def tie_layer(
-    trace: Trace, weights: Sequence[Any], source: Tensor, hidden: Tensor, kind: str
-) -> None:
-    """One layer's weights (input, hidden, biases): each gate has the hidden units."""
-    gates = hidden.repeat(_GATES[kind])
+    trace: Trace, weights: Sequence[Any], source: Tensor, hidden: Tensor, kind: str,
+    units: Tensor | None = None,
+) -> None:  # fmt: skip
+    """One layer's weights (input, hidden, biases): each gate has the hidden units.
+
+    The `units` are those of the gates where the state is a projection of them.
+    """
+    gates = (hidden if units is None else units).repeat(_GATES[kind])
     trace.labels.union(trace.weight(weights[0], 0), gates)
     trace.labels.union(trace.weight(weights[1], 0), gates)
     trace.labels.union(trace.weight(weights[0], 1), source)
@@ -61,31 +69,13 @@ def tie_layer(
         trace.labels.union(trace.of(bias), gates)
 
 
-def _projected(
-    trace: Trace, node: fx.Node, weights: Any, inputs: Tensor, directions: int, each: int
-) -> Any:
-    """An LSTM whose state is projected has two widths: only what it reads may go."""
-    readers = [weights[number * each] for number in range(directions)]
-    for weight in weights:
-        for axis in range(trace.tensor(weight).dim()):
-            if weight in readers and axis == 1:
-                trace.labels.union(trace.weight(weight, 1), inputs)
-            else:
-                trace.freeze(trace.weight(weight, axis), node, "projects its state")
-    return trace.constant(node)
-
-
-def tie_state(trace: Trace, node: fx.Node, hidden: Tensor) -> None:
-    """The state it starts from has the hidden units; one made of zeros gets their number."""
+def tie_state(trace: Trace, node: fx.Node, hidden: Tensor, units: Tensor | None = None) -> None:
+    """The states it starts from have the hidden units, the second of a projecting LSTM all."""
     given: Any = node.args[1]
-    for state in given if isinstance(given, list | tuple) else [given]:
-        shape = trace.shape(state)
-        made = name_of(state) in ("zeros", "new_zeros") if state.op == "call_function" else False
-        if made and set(state.users) == {node} and shape[-1] == len(hidden):
-            trace.values[state.name] = along(hidden, shape, len(shape) - 1)
-            continue
-        vector = trace.labels.vector(trace.of(state), len(shape) - 1)
-        if vector is None or len(vector) != len(hidden):
-            trace.freeze(hidden, node, "starts from a state of another shape")
+    states = given if isinstance(given, list | tuple) else [given]
+    for state, vector in zip(states, (hidden, hidden if units is None else units), strict=False):
+        found = trace.labels.vector(trace.of(state), len(trace.shape(state)) - 1)
+        if found is None or len(found) != len(vector):
+            trace.freeze(vector, node, "starts from a state of another shape")
         else:
-            trace.labels.union(vector, hidden)
+            trace.tie(vector, found, node)
