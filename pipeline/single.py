@@ -23,7 +23,7 @@ from pipeline.artifacts import (
 )
 from pipeline.config.explain import parse
 from pipeline.config.recipe import DataConfig, ModelConfig, TaskConfig
-from pipeline.config.resolve import add_folder
+from pipeline.config.resolve import add_folder, importable
 from pipeline.data.source import Data
 from pipeline.errors import UsageError
 from pipeline.run import register_stages
@@ -101,7 +101,7 @@ def checkpoint(
         raise UsageError("--input is missing", where=model, fix="give it as 1,3,224,224")
     add_folder(Path.cwd())
     register_stages()
-    table = {"factory": model, "input": list(shape)[1:], "weights": weights}
+    table = {"factory": importable(model), "input": list(shape)[1:], "weights": weights}
     config, problems = parse(ModelConfig, table, Path.cwd())
     if config is None:
         raise UsageError("; ".join(problems), where="--model")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
+from pipeline.artifacts import Checkpoint
 from pipeline.cli.options import as_json, emit
 from pipeline.cli.options import model as model_options
 
@@ -74,6 +75,11 @@ def families(context: click.Context, parameter: click.Parameter, values: tuple[s
 )
 @click.option("--data", type=click.Path(path_type=Path), help=".npz or folder of images.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/pruned"))
+@click.option(
+    "--write-back", type=click.Path(path_type=Path), metavar="FILE",
+    help="Also save your own nn.Module with the new widths (torch.save of the whole module); "
+    "refused if its outputs are not those of the pruned graph.",
+)  # fmt: skip
 @as_json
 def command(
     model: str,
@@ -81,6 +87,7 @@ def command(
     weights: Path | None,
     data: Path | None,
     out: Path,
+    write_back: Path | None,
     json_: bool,
     **options: Any,
 ) -> None:
@@ -92,6 +99,7 @@ def command(
     \b
     Examples:
       secateur prune --model mynet:build --input 1,3,224,224 --ratio 0.5 --out build/pruned
+      secateur prune --model src/mynet.py:build --input 1,3,96,96 --write-back small.pt
       secateur prune --model model.pt2 --macs 0.25 --scope isomorphic --round-to 16
       secateur prune --model model.pt2 --granularity blocks --ratio 0.25
       secateur prune --model model.pt2 --plan build/pruned/plan.json
@@ -110,7 +118,11 @@ def command(
     with single.checkpoint(model, shape, weights) as dense:
         samples = single.data_from(data, dense)
         options["export"] = True
-        single.run_stage("prune", options, out, using=using, model=dense, data=samples)
+        made = single.run_stage("prune", options, out, using=using, model=dense, data=samples)
+        if write_back is not None:
+            from pipeline.prune.writeback import save_module
+
+            save_module(cast(Checkpoint, made), write_back)
     if json_:
         document = {
             key: report[key] for key in ("params", "macs", "frozen", "unaligned", "seconds")

@@ -21,6 +21,25 @@ def add_folder(folder: Path) -> None:
         sys.path.append(str(folder))
 
 
+def importable(reference: str) -> str:
+    """`folder/net.py:build` as `net:build`, its folder added; anything else as it is.
+
+    Raises:
+        UsageError: there is no such file, or an installed module has its name.
+    """
+    file, colon, name = reference.rpartition(":")
+    path = Path(file)
+    if not colon or path.suffix != ".py":
+        return reference
+    if not path.is_file():
+        raise UsageError("no such file", where=file, fix="name the file that has the function")
+    add_folder(path.resolve().parent)
+    found = importlib.util.find_spec(path.stem)
+    if found is None or found.origin is None or not path.samefile(found.origin):
+        raise UsageError(f"'{path.stem}' is the name of another module", fix="rename the file")
+    return f"{path.stem}:{name}"
+
+
 def resolve(reference: str) -> Any:
     """Import what `module:function` names.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import io
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import torch
@@ -115,18 +117,20 @@ def _check_batch_norms(module: torch.nn.Module) -> None:
 
 def _try_once(module: torch.nn.Module, example: torch.Tensor) -> None:
     try:
-        with torch.no_grad():
+        with torch.no_grad(), redirect_stdout(sys.stderr):  # a model that prints
             module(example)
     except Exception as error:
         shape = ",".join(map(str, example.shape[1:]))
         what = f"the model rejects an input of shape {shape}: {reason(error)}"
-        raise UsageError(what, fix="give the shape of one sample, without the batch") from error
+        raise UsageError(what, fix="give the shape that the model takes") from error
 
 
 def _export(module: torch.nn.Module, example: torch.Tensor) -> torch.export.ExportedProgram:
     dynamic = ({0: torch.export.Dim.AUTO},)
     try:
-        with quiet(), torch.enable_grad():  # without gradients, attention is one opaque operator
+        # Torch prints whole graphs of what it cannot export; without gradients, attention would
+        # be one opaque operator.
+        with quiet(), torch.enable_grad(), redirect_stdout(io.StringIO()):
             program = torch.export.export(module, (example,), dynamic_shapes=dynamic, strict=False)
     except Exception as error:
         fix = "write forward() without data-dependent Python control flow"

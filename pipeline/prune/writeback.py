@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import copy
+import io
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from pipeline.errors import Refused
+from pipeline.artifacts import Checkpoint, write_atomic
+from pipeline.errors import Refused, UsageError
+from pipeline.models.factory import build
 from pipeline.models.graph import named_tensors, reason
 from pipeline.prune.certify import difference, to_float64
+from pipeline.prune.checkpoint import load
 from pipeline.prune.rules import name_of
 
 EQUAL = 1e-9
@@ -38,7 +45,8 @@ def write_back(
     samples += [] if inputs is None else [inputs.double()]
     fix = "use the pruned graph itself: it is exact"
     try:
-        error = difference(copy.deepcopy(own).double(), to_float64(pruned), samples)
+        with redirect_stdout(sys.stderr):  # a module that prints
+            error = difference(copy.deepcopy(own).double(), to_float64(pruned), samples)
     except Exception as problem:
         what = f"the module cannot hold the pruned widths: {reason(problem)}"
         raise Refused(what, fix=fix) from problem
@@ -46,6 +54,23 @@ def write_back(
         what = f"the module's output differs from the pruned graph's (relative error {error:.1e})"
         raise Refused(what, fix=fix)
     return own.train(module.training)
+
+
+def save_module(checkpoint: Checkpoint, file: Path) -> None:
+    """Write the user's own module, pruned, for `torch.load(file, weights_only=False)`.
+
+    Raises:
+        UsageError: the model comes from a `.pt2`, which holds no module of the user's.
+        Refused: as `write_back`.
+    """
+    source = checkpoint.meta["source"]
+    if "factory" not in source:
+        fix = "give --model as module:function"
+        raise UsageError("a .pt2 holds no nn.Module to write back to", fix=fix)
+    own = write_back(build(source), load(checkpoint))
+    buffer = io.BytesIO()
+    torch.save(own, buffer)
+    write_atomic(file, buffer.getvalue())
 
 
 def _put(module: nn.Module, name: str, tensor: Tensor) -> None:

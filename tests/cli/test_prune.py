@@ -70,6 +70,47 @@ def test_a_plan_is_shown_compared_and_replayed(main, tmp_path: Path) -> None:  #
     assert len(found["families"]["stem.weight"]["removed"]) == 1
 
 
+OWN = """
+import torch
+from torch import nn
+
+def build():
+    layers = nn.Conv2d(1, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4)
+    return nn.Sequential(*layers)
+
+class Stubborn(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = build()
+    def forward(self, x):
+        print("not on stdout")
+        return self.net(x) / self.net[0].out_channels
+
+class Branching(Stubborn):
+    def forward(self, x):
+        return self.net(x) if x.sum() > 0 else -self.net(x)
+"""
+
+
+def test_the_users_own_module_is_written_back(main, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
+    file, small = tmp_path / "own_nets.py", tmp_path / "small.pt"
+    file.write_text(OWN)
+    words = ("--input", "1,1,8,8", "--out", str(tmp_path / "out"), "--write-back", str(small))
+    code, _, err = main("prune", "--model", f"{file}:build", *words)
+    assert code == 0, err
+    module = torch.load(small, weights_only=False)
+    assert module[0].weight.shape[0] == 8 and module(torch.zeros(3, 1, 8, 8)).shape == (3, 4)
+    small.unlink()
+    code, text, err = main("prune", "--model", f"{file}:Stubborn", *words, "--json")
+    assert code == 4 and "output differs" in err and not small.exists() and not text
+    assert (tmp_path / "out" / "plan.json").is_file()
+    code, text, err = main("prune", "--model", f"{file}:Branching", *words)
+    assert code == 2 and f"own_nets.py:{OWN[: OWN.index('if x.sum')].count(chr(10)) + 1}" in err
+    assert not text
+    code, _, err = main("prune", "--model", f"{tmp_path}/missing.py:build", *words)
+    assert code == 2 and "no such file" in err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
