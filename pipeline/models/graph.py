@@ -11,12 +11,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import fx
 from torch.utils import _pytree as pytree
 
 from pipeline.errors import UsageError
+from pipeline.models import batch
 from pipeline.models.inline import inline
 
 _ASSERTS = ("aten::_assert_tensor_metadata", "aten::_assert_scalar")
@@ -38,8 +40,7 @@ def capture(module: torch.nn.Module, input_shape: Sequence[int]) -> fx.GraphModu
     _check_batch_norms(module)
     example = torch.zeros(2, *input_shape)
     _try_once(module, example)
-    program = _export(module, example)
-    graph_module = _plain(program.module(check_guards=False))
+    graph_module = _dynamic(module, input_shape)
     graph_module.meta["input_shape"] = tuple(input_shape)
     for node in graph_module.graph.nodes:
         flag = _mode_argument(node)
@@ -125,21 +126,42 @@ def _try_once(module: torch.nn.Module, example: torch.Tensor) -> None:
         raise UsageError(what, fix="give the shape that the model takes") from error
 
 
-def _export(module: torch.nn.Module, example: torch.Tensor) -> torch.export.ExportedProgram:
-    dynamic = ({0: torch.export.Dim.AUTO},)
+def _dynamic(module: torch.nn.Module, input_shape: Sequence[int]) -> fx.GraphModule:
+    program = _export(module, torch.zeros(2, *input_shape), ({0: torch.export.Dim.AUTO},))
+    inputs = [n for n in program.graph.nodes if n.name in program.graph_signature.user_inputs]
+    if not any(str(node.meta["val"].shape[0]).isdigit() for node in inputs):
+        return _plain(program.module(check_guards=False))
+    fixed = [_export(module, torch.zeros(n, *input_shape)) for n in batch.SIZES]
+    graphs = [_plain(program.module(check_guards=False)) for program in fixed]
+    graph_module = batch.generalise(*graphs)
+    if graph_module is None or not _same(module, graph_module, torch.randn(5, *input_shape)):
+        fix = "use x.shape[0] or -1 where forward() names the batch size"
+        raise UsageError("the model works for one batch size only", fix=fix)
+    return graph_module
+
+
+def _same(module: torch.nn.Module, graph_module: fx.GraphModule, x: torch.Tensor) -> bool:
+    try:
+        with torch.no_grad(), redirect_stdout(sys.stderr):
+            torch.testing.assert_close(
+                pytree.tree_leaves(graph_module(x)), pytree.tree_leaves(module(x))
+            )
+    except (AssertionError, RuntimeError):
+        return False
+    return True
+
+
+def _export(
+    module: torch.nn.Module, example: torch.Tensor, dynamic: Any = None
+) -> torch.export.ExportedProgram:
     try:
         # Torch prints whole graphs of what it cannot export; without gradients, attention would
         # be one opaque operator.
         with quiet(), torch.enable_grad(), redirect_stdout(io.StringIO()):
-            program = torch.export.export(module, (example,), dynamic_shapes=dynamic, strict=False)
+            return torch.export.export(module, (example,), dynamic_shapes=dynamic, strict=False)
     except Exception as error:
         fix = "write forward() without data-dependent Python control flow"
         raise UsageError(f"torch.export fails: {reason(error)}", fix=fix) from error
-    inputs = [n for n in program.graph.nodes if n.name in program.graph_signature.user_inputs]
-    if any(str(node.meta["val"].shape[0]).isdigit() for node in inputs):
-        fix = "use x.shape[0] or -1 where forward() names the batch size"
-        raise UsageError("the model works for one batch size only", fix=fix)
-    return program
 
 
 def _plain(exported: fx.GraphModule) -> fx.GraphModule:

@@ -102,6 +102,36 @@ def test_what_cannot_be_exported_names_reason_and_line() -> None:
     assert len(str(error.value).splitlines()) == 2
 
 
+class Counting(nn.Module):
+    """`len(x)` is a plain number to torch.export, and fixes the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.query = nn.Linear(4, 8), nn.Parameter(torch.randn(1, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.layer(x).reshape(len(x) * 2, 4)
+        y = torch.cat([y.view(len(x), 8), self.query.expand(len(x), -1), torch.ones(len(x), 1)], 1)
+        return y + torch.arange(len(x) + 1)[:-1, None]
+
+
+def test_a_batch_that_python_counts_is_dynamic() -> None:
+    module = Counting()
+    graph_module = capture(module, (4,))
+    for batch in (1, 2, 5, 7):
+        x = torch.randn(batch, 4)
+        torch.testing.assert_close(graph_module(x), module(x))
+
+
+def test_a_loop_over_the_batch_is_refused() -> None:
+    class Loop(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.stack([row * place for place, row in zip(range(len(x)), x)])  # noqa: B905
+
+    with pytest.raises(UsageError, match="one batch size"):
+        capture(Loop(), (4,))
+
+
 def test_a_fixed_batch_is_refused() -> None:
     class Fixed(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
