@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from pipeline.artifacts import Deployable, Exported, Quantized, Workdir
-from pipeline.convert.audit import audit, require_sound
+from pipeline.convert.audit import audit, listed, require_sound
 from pipeline.convert.schemes import FLOAT, SCHEMES, Job
 from pipeline.errors import UsageError
+from pipeline.progress import say
 
 if TYPE_CHECKING:
     from pipeline.convert.stage import ConvertConfig
@@ -37,6 +38,8 @@ def run(model: Quantized, exported: Exported, cfg: ConvertConfig, work: Workdir)
     said = SCHEMES[scheme](Job(model, exported, path, work.scratch, cfg.timeout_s))
     found = audit(path)
     require_sound(found, path, scheme=scheme)
+    if scheme == "int8" and found.float_operators:
+        say(f"warning: no runtime has {listed(found.float_operators)} in int8: left in float")
     return work.seal(Deployable, {
         "format": "tflite",
         "scheme": scheme,

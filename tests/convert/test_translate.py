@@ -56,6 +56,16 @@ def test_one_input(op: str, attributes: dict[str, Any]) -> None:
         check(op, [image], [order], **attributes)
 
 
+@pytest.mark.parametrize("attributes", [{"axis": 1}, {"axis": -1}, {"axis": 2, "largest": 0}])
+def test_the_largest_and_where_they_were(attributes: dict[str, Any]) -> None:
+    node = helper.make_node("TopK", ["x0", "count"], ["y", "places"], **attributes)
+    made = model([node], {"x0": image}, {"count": ints(3)}, ["y", "places"])
+    for order in ((0, 1, 2, 3), (0, 2, 3, 1)):
+        got = lowered(made, {"x0": stored(image, order)})
+        for one, want in zip(got, expected(made, {"x0": image}), strict=True):
+            np.testing.assert_array_equal(one, want)
+
+
 WITH_WEIGHTS: list[tuple[str, list[np.ndarray | None], dict[str, Any]]] = [
     ("Conv", [noise(4, 6, 3, 3), noise(4)], {"strides": [2, 1], "pads": [1, 0, 1, 2]}),
     ("Conv", [noise(4, 6, 1, 1)], {}),
@@ -99,6 +109,12 @@ WITH_WEIGHTS: list[tuple[str, list[np.ndarray | None], dict[str, Any]]] = [
     ("Resize", [None, None, ints(1, 6, 4, 5)], {"mode": "linear", "antialias": 1}),
     ("Resize", [None, None, ints(1, 6, 12, 25)], {"mode": "cubic"}),
     ("Resize", [None, np.asarray([1, 1, 1.5, 2.3], np.float32)], {"mode": "linear"}),
+    ("CumSum", [np.asarray(2, np.int64)], {}),
+    ("CumSum", [np.asarray(-1, np.int64)], {"reverse": 1}),
+    ("CumSum", [np.asarray(1, np.int64)], {"exclusive": 1}),
+    ("Trilu", [np.asarray(1, np.int64)], {}), ("Trilu", [np.asarray(-2, np.int64)], {"upper": 0}),
+    ("GatherElements", [RNG.integers(0, 8, (1, 6, 3, 10))], {"axis": 2}),
+    ("Mod", [np.float32(0.7)], {"fmod": 1}), ("Mod", [np.float32(-0.7)], {"fmod": 1}),
 ]  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from pipeline.convert.audit import Audit, audit
 from pipeline.convert.children import lite, mlir
 from pipeline.convert.children.judge import Judge
 from pipeline.convert.children.statistics import collect
-from pipeline.convert.flatbuffer import reading
+from pipeline.convert.flatbuffer import pack, reading
+from pipeline.convert.integer_form import integer_form
 from pipeline.quantize.ranges import METHODS, Histogram, Range
 
 HOLD_OUT = 4  # every fourth sample judges, the others set the ranges
@@ -50,9 +51,10 @@ class Workbench:
     """A float file, its statistics, and a judge over samples that set no range."""
 
     def __init__(self, path: Path, samples: np.ndarray) -> None:
-        self.data = path.read_bytes()
         with reading(path) as model:
             self.model = model
+        changed = integer_form(self.model)
+        self.data = pack(self.model) if changed else path.read_bytes()
         held = np.arange(len(samples)) % HOLD_OUT == HOLD_OUT - 1
         groups = [samples[~held], samples[held]] if len(samples) >= FEWEST else [samples]
         self.judge = Judge(self.data, groups[-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -71,6 +72,8 @@ def onnx2tf(folder: Path) -> dict[str, Any]:
     x = np.load(folder / "calibration.npz")["x"]
     order = [0, *range(2, x.ndim), 1] if x.ndim > 2 else [0, 1]
     np.save(folder / "rival.npy", x.transpose(order))
+    os.chdir(folder)  # it looks here for the pictures it would download otherwise
+    np.save("calibration_image_sample_data_20x128x128x3_float32.npy", _pictures(20, 128))
     out = folder / "onnx2tf"
     tool.convert(
         input_onnx_file_path=str(folder / "rival.onnx"), output_folder_path=str(out),
@@ -78,6 +81,14 @@ def onnx2tf(folder: Path) -> dict[str, Any]:
         custom_input_op_name_np_data_path=[["input", str(folder / "rival.npy"), [0.0], [1.0]]],
     )  # fmt: skip
     return {"status": "converted", "file": str(out / "rival_full_integer_quant.tflite")}
+
+
+def _pictures(count: int, size: int) -> np.ndarray:
+    """(count, size, size, 3) between 0 and 1, for the tool's own check of its work."""
+    from tests.benchmarks.convert.zoo import images
+
+    made = images(count, (3, size, size), 7).transpose(0, 2, 3, 1) * 0.25 + 0.45
+    return made.astype(np.float32)
 
 
 def litert(folder: Path) -> dict[str, Any]:

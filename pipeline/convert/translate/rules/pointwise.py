@@ -12,18 +12,25 @@ from pipeline.convert.translate.align import elementwise, like
 from pipeline.convert.translate.node import Node, rule
 from pipeline.convert.translate.value import Value
 
+
+def sign(x: Any) -> Any:
+    """By comparing: int8 has no SIGN."""
+    zeros = tf.zeros_like(x)
+    return tf.where(x > 0, zeros + 1, tf.where(x < 0, zeros - 1, zeros))
+
+
 POSITIVE = {
     "Relu": tf.nn.relu, "Sigmoid": tf.sigmoid, "Abs": tf.abs, "Exp": tf.exp,
     "Softplus": tf.math.softplus, "Sqrt": tf.sqrt,
 }  # fmt: skip
 SIGNED = {
     "Neg": tf.negative, "Log": tf.math.log, "Tanh": tf.tanh, "Floor": tf.floor,
-    "Ceil": tf.math.ceil, "Round": tf.round, "Sign": tf.sign, "Sin": tf.sin, "Cos": tf.cos,
+    "Ceil": tf.math.ceil, "Round": tf.round, "Sin": tf.sin, "Cos": tf.cos,
     "Softsign": tf.nn.softsign, "Not": tf.logical_not, "Identity": lambda x: x,
     "Dropout": lambda x: x, "Mish": lambda x: x * tf.tanh(tf.math.softplus(x)),
     "Reciprocal": lambda x: 1.0 / x,
     "HardSwish": lambda x: x * tf.nn.relu6(x + 3.0) * (1 / 6),
-    "IsNaN": lambda x: tf.not_equal(x, x),
+    "Sign": sign, "IsNaN": lambda x: tf.not_equal(x, x),
 }  # fmt: skip
 BINARY = {
     "Add": tf.add, "Sub": tf.subtract, "Mul": tf.multiply, "Div": tf.divide,
@@ -125,8 +132,9 @@ def leaky_relu(node: Node) -> Value:
 def prelu(node: Node) -> Value:
     """max(x, 0) + slope * min(x, 0): TFLite's own PRELU wants a slope of the full rank."""
     value, slope = node.value(), node.value(1)
-    below = elementwise(tf.multiply, like(value, tf.nn.relu(-value.tensor)), slope)
-    return elementwise(tf.subtract, like(value, tf.nn.relu(value.tensor)), below)
+    above = tf.nn.relu(value.tensor)
+    below = elementwise(tf.multiply, like(value, value.tensor - above), slope)
+    return elementwise(tf.add, like(value, above), below)
 
 
 @rule("Elu", "Celu", "Selu")
@@ -140,7 +148,7 @@ def elu(node: Node) -> Value:
     if alpha == 1 and gamma == 1:
         return like(value, tf.nn.elu(x))
     inner = x / alpha if node.op == "Celu" else x
-    below = alpha * tf.nn.elu(-tf.nn.relu(-inner))
+    below = alpha * tf.nn.elu(inner - tf.nn.relu(inner))
     return like(value, gamma * (tf.nn.relu(x) + below))
 
 
@@ -172,7 +180,7 @@ def erf(node: Node) -> Value:
     poly = t * 1.061405429 - 1.453152027
     for factor in (1.421413741, -0.284496736, 0.254829592):
         poly = poly * t + factor
-    return like(value, tf.sign(value.tensor) * (1.0 - poly * t * tf.exp(-size * size)))
+    return like(value, sign(value.tensor) * (1.0 - poly * t * tf.exp(-size * size)))
 
 
 @rule("Pow")
@@ -212,11 +220,20 @@ def cast(node: Node) -> Value:
         raise node.refuse(f"casts to ONNX type {node.get('to')}")
     if value.tensor.dtype == kind:
         return value
+    if value.tensor.dtype == tf.bool and kind == tf.float32 and not value.is_constant:
+        ones = tf.ones(value.tensor.shape)  # a choice has an int8 form, a cast has none
+        return like(value, tf.where(value.tensor, ones, ones * 0), nonnegative=True)
     return like(value, tf.cast(value.tensor, kind), nonnegative=value.nonnegative)
 
 
 @rule("Mod")
 def modulo(node: Node) -> Value:
     """With the sign of the divisor, or (fmod) of the dividend."""
-    function = tf.math.mod if node.get("fmod") else tf.math.floormod
+    function = _fmod if node.get("fmod") else tf.math.floormod
     return elementwise(function, *_same_type([node.value(0), node.value(1)]))
+
+
+def _fmod(x: Any, y: Any) -> Any:
+    """C's: TFLite knows the other one only."""
+    size = tf.math.floormod(tf.abs(x), tf.abs(y))
+    return tf.where(x < 0, -size, size)

@@ -35,6 +35,8 @@ def recurrent(node: Node) -> Sequence[Value]:
             or given[: len(expected[node.op])] != expected[node.op]
         ):
             raise node.refuse("with a layout, clip or activations of its own")
+    if weights[1].shape[-1] != hidden:
+        raise node.refuse("with projected states, which ONNX has no form for")
     if node.optional(4) is not None and set(node.constant(4).tolist()) != {value.shape[0]}:
         raise node.refuse("over sequences of several lengths")
     bias = node.constant(3) if node.optional(3) is not None else None

@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from pipeline.convert.translate.align import like
 from pipeline.convert.translate.node import Node, axis_of, rule
+from pipeline.convert.translate.rules.linear import contracted
 from pipeline.convert.translate.strides import Layout, Piece
 from pipeline.convert.translate.value import Value, exposed, shaped, tf_shape
 
@@ -106,3 +108,13 @@ def index_of(node: Node) -> Value:
     shape = [1 if a == axis else size for a, size in enumerate(value.shape)]
     found = Value(made, Layout.of(shape, [p for p in pieces if p.axis != axis]))
     return found if node.get("keepdims", 1) else squeezed(found, [axis])
+
+
+@rule("CumSum")
+def running_sum(node: Node) -> Value:
+    """A product with a triangle of ones: TFLite's own operator has no int8 form."""
+    value = node.value()
+    axis = axis_of(int(node.constant(1).ravel()[0]), len(value.shape))
+    size = value.shape[axis]
+    ones = np.triu(np.ones((size, size), np.float32), 1 if node.get("exclusive") else 0)
+    return contracted(value, axis, ones.T if node.get("reverse") else ones, None)

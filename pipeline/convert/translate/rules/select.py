@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.convert.translate.align import elementwise
 from pipeline.convert.translate.node import Node, axis_of, rule
 from pipeline.convert.translate.rules.pool import repeated_edge, within
 from pipeline.convert.translate.strides import Layout, Piece, refined, whole
@@ -290,3 +291,46 @@ def _wrapped(x: Any, axis: int, before: int, after: int) -> Any:
     ends = [tf.gather(x, np.arange(size - before, size), axis=axis)] if before else []
     starts = [tf.gather(x, np.arange(after), axis=axis)] if after else []
     return tf.concat([*ends, x, *starts], axis) if before or after else x
+
+
+@rule("Trilu")
+def triangle(node: Node) -> Value:
+    """The upper or lower triangle of the last two axes, as a product with ones and zeros."""
+    value = node.value()
+    offset = int(node.constant(1).ravel()[0]) if node.optional(1) is not None else 0
+    ones = np.ones(value.shape[-2:], np.float32)
+    mask = np.triu(ones, offset) if node.get("upper", 1) else np.tril(ones, offset)
+    return elementwise(tf.multiply, value, Value.constant(mask), nonnegative=value.nonnegative)
+
+
+@rule("TopK")
+def largest(node: Node) -> Sequence[Value]:
+    """The k largest (or smallest) along an axis, in order, and where they were, as int32."""
+    value, count = node.value(), int(node.constant(1).ravel()[0])
+    axis = axis_of(node.get("axis", -1), len(value.shape))
+    order = [a for a in range(len(value.shape)) if a != axis] + [axis]
+    rows = plain(value.permuted(order))
+    x = shaped(rows.tensor, rows.shape)
+    values, indices = tf.math.top_k(x if node.get("largest", 1) else -x, count)
+    values = values if node.get("largest", 1) else -values
+    shape, back = [*rows.shape[:-1], count], [order.index(a) for a in range(len(order))]
+    return [Value(each, Layout.plain(shape)).permuted(back) for each in (values, indices)]
+
+
+@rule("GatherElements")
+def gathered_elements(node: Node) -> Value:
+    """For each place of the indices, the element there along one axis."""
+    value, indices = node.value(0), node.value(1)
+    axis = axis_of(node.get("axis", 0), len(value.shape))
+    others = [a for a in range(len(value.shape)) if a != axis]
+    if any(value.shape[a] != indices.shape[a] for a in others):
+        raise node.refuse("over fewer places than the data has")
+    order = [*others, axis]
+    data, places = (plain(each.permuted(order)) for each in (value, indices))
+    rows = math.prod(data.shape[:-1])
+    made = tf.gather(
+        shaped(data.tensor, [rows, data.shape[-1]]),
+        tf.cast(shaped(places.tensor, [rows, places.shape[-1]]), tf.int32), batch_dims=1, axis=1,
+    )  # fmt: skip
+    back = [order.index(a) for a in range(len(order))]
+    return Value(made, Layout.plain(places.shape)).permuted(back)

@@ -1,0 +1,150 @@
+"""Operators that no runtime computes in int8, written with those that it does; in a float file.
+
+The function stays the same. HARD_SWISH has an int8 kernel, but no delegate takes it: as a clipped
+sum and two products the graph stays in one piece.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from pipeline.convert.flatbuffer import items, operator_name
+
+Builtin, Fused = schema.BuiltinOperator, schema.ActivationFunctionType
+
+
+class Writer:
+    """Operators and tensors for a graph, collected in `operators`."""
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.graph = model, model.subgraphs[0]
+        self.operators: list[Any] = []
+
+    def constant(self, values: Any, dtype: type[Any] = np.float32) -> int:
+        """The index of a new constant of one axis."""
+        array = np.atleast_1d(np.asarray(values, dtype))
+        buffer, tensor = schema.BufferT(), schema.TensorT()
+        buffer.data = array.view(np.uint8).ravel()
+        self.model.buffers.append(buffer)
+        tensor.buffer, tensor.shape = len(self.model.buffers) - 1, np.array(array.shape, np.int32)
+        tensor.type = schema.TensorType.FLOAT32 if dtype is np.float32 else schema.TensorType.INT32
+        tensor.name = b"integer_form/constant_%d" % len(self.graph.tensors)
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def between(self, like: int) -> int:
+        """The index of a new activation, of the shape of another."""
+        tensor = copy.copy(self.graph.tensors[like])
+        tensor.name = b"integer_form/%d" % len(self.graph.tensors)
+        tensor.buffer = 0
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def add(self, name: str, inputs: Sequence[int], output: int, fused: int = Fused.NONE) -> int:
+        """One operator; returns its output."""
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._code(getattr(Builtin, name))
+        operator.inputs = np.array(inputs, np.int32)
+        operator.outputs = np.array([output], np.int32)
+        kind = f"{name.capitalize()}Options"
+        if hasattr(schema.BuiltinOptions, kind):
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+            operator.builtinOptions = getattr(schema, f"{kind}T")()
+            if hasattr(operator.builtinOptions, "fusedActivationFunction"):
+                operator.builtinOptions.fusedActivationFunction = fused
+        self.operators.append(operator)
+        return output
+
+    def _code(self, builtin: int) -> int:
+        for number, code in enumerate(self.model.operatorCodes):
+            if max(code.builtinCode, code.deprecatedBuiltinCode) == builtin:
+                return number
+        code = schema.OperatorCodeT()
+        code.builtinCode, code.version = builtin, 1
+        code.deprecatedBuiltinCode = min(builtin, Builtin.PLACEHOLDER_FOR_GREATER_OP_CODES)
+        self.model.operatorCodes.append(code)
+        return len(self.model.operatorCodes) - 1
+
+
+Form = Callable[[Writer, list[int], list[int], set[int]], bool]
+"""(writer, inputs, outputs, tensors that are read) to whether it applied."""
+
+
+def integer_form(model: Any) -> int:
+    """Rewrite the main graph of an object tree in place; returns how many operators changed."""
+    writer, changed = Writer(model), 0
+    graph = model.subgraphs[0]
+    read = {int(i) for operator in graph.operators for i in items(operator.inputs)}
+    read |= {int(index) for index in items(graph.outputs)}
+    for operator in graph.operators:
+        form = FORMS.get(operator_name(model, operator))
+        inputs, outputs = ([int(i) for i in items(x)] for x in (operator.inputs, operator.outputs))
+        floating = all(graph.tensors[i].type == schema.TensorType.FLOAT32 for i in outputs)
+        if form is not None and floating and form(writer, inputs, outputs, read):
+            changed += 1
+        else:
+            writer.operators.append(operator)
+    graph.operators = writer.operators
+    return changed
+
+
+def _neg(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
+    writer.add("MUL", [inputs[0], writer.constant(-1)], outputs[0])
+    return True
+
+
+def _square(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
+    writer.add("MUL", [inputs[0], inputs[0]], outputs[0])
+    return True
+
+
+def _elu(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
+    """max(x, 0) + exp(min(x, 0)) - 1."""
+    (x,), (y,) = inputs, outputs
+    above = writer.add("RELU", [x], writer.between(x))
+    below = writer.add("SUB", [x, above], writer.between(x))
+    exponential = writer.add("EXP", [below], writer.between(x))
+    shifted = writer.add("SUB", [exponential, writer.constant(1)], writer.between(x))
+    writer.add("ADD", [above, shifted], y)
+    return True
+
+
+def _hard_swish(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
+    """x relu6(x + 3) / 6."""
+    (x,), (y,) = inputs, outputs
+    gate = writer.add("ADD", [x, writer.constant(3)], writer.between(x), Fused.RELU6)
+    product = writer.add("MUL", [x, gate], writer.between(x))
+    writer.add("MUL", [product, writer.constant(1 / 6)], y)
+    return True
+
+
+def _split(writer: Writer, inputs: list[int], outputs: list[int], read: set[int]) -> bool:
+    """A part that nobody reads gets no scale, and then none of them does: the others are cut."""
+    if all(output in read for output in outputs):
+        return False
+    graph = writer.graph
+    axis, whole = inputs
+    buffer = writer.model.buffers[graph.tensors[axis].buffer].data
+    if buffer is None or not len(buffer):
+        return False
+    rank = len(graph.tensors[whole].shape)
+    at = int(np.asarray(buffer, np.uint8).view(np.int32)[0]) % rank
+    begin = 0
+    for output in outputs:
+        size = [int(n) for n in graph.tensors[output].shape]
+        if output in read:
+            start = [begin if i == at else 0 for i in range(rank)]
+            cut = [writer.constant(start, np.int32), writer.constant(size, np.int32)]
+            writer.add("SLICE", [whole, *cut], output)
+        begin += size[at]
+    return True
+
+
+FORMS: dict[str, Form] = {
+    "NEG": _neg, "SQUARE": _square, "ELU": _elu, "HARD_SWISH": _hard_swish, "SPLIT": _split,
+}  # fmt: skip
