@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.convert.export import Source, require_parity
 from pipeline.convert.layout import input_permutation, match_outputs, sqnr_db
 from pipeline.errors import Refused
 
@@ -44,3 +48,18 @@ def test_sqnr() -> None:
 
 def test_channels_go_last() -> None:
     assert [input_permutation(rank) for rank in (2, 3, 4)] == [[0, 1], [0, 2, 1], [0, 2, 3, 1]]
+
+
+@pytest.mark.parametrize(
+    ("rounding_db", "noise_db", "accepted"),
+    [(math.inf, 70, True), (math.inf, 50, False), (55, 50, True), (55, 45, False), (20, 35, False)],
+)
+def test_parity_is_asked_for_as_far_as_the_network_itself_is_stable(
+    rounding_db: float, noise_db: float, accepted: bool
+) -> None:
+    want = np.random.default_rng(0).standard_normal((4, 100)).astype(np.float32)
+    noise = np.random.default_rng(1).standard_normal(want.shape) * 10 ** (-noise_db / 20)
+    source = Source(b"", {}, want, [want], [rounding_db])
+    layout = {"outputs": [{"name": "y", "to_torch": [0, 1]}]}
+    with nullcontext() if accepted else pytest.raises(Refused, match="differs from the original"):
+        require_parity(source, {"y": want + noise}, layout)
