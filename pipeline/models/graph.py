@@ -134,17 +134,25 @@ def _dynamic(module: torch.nn.Module, input_shape: Sequence[int]) -> fx.GraphMod
     fixed = [_export(module, torch.zeros(n, *input_shape)) for n in batch.SIZES]
     graphs = [_plain(program.module(check_guards=False)) for program in fixed]
     graph_module = batch.generalise(*graphs)
-    if graph_module is None or not _same(module, graph_module, torch.randn(5, *input_shape)):
+    if graph_module is None or not _same(module, graph_module, _third(input_shape)):
         fix = "use x.shape[0] or -1 where forward() names the batch size"
         raise UsageError("the model works for one batch size only", fix=fix)
     return graph_module
+
+
+def _third(input_shape: Sequence[int]) -> torch.Tensor:
+    """A batch that is none of those that were exported."""
+    return torch.randn(5, *input_shape, generator=torch.Generator().manual_seed(0))
 
 
 def _same(module: torch.nn.Module, graph_module: fx.GraphModule, x: torch.Tensor) -> bool:
     try:
         with torch.no_grad(), redirect_stdout(sys.stderr):
             torch.testing.assert_close(
-                pytree.tree_leaves(graph_module(x)), pytree.tree_leaves(module(x))
+                pytree.tree_leaves(graph_module(x)),
+                pytree.tree_leaves(module(x)),
+                rtol=1e-3,
+                atol=1e-4,
             )
     except (AssertionError, RuntimeError):
         return False

@@ -64,6 +64,7 @@ class Trace:
         self.labels = Labels()
         self.values: dict[str, Value] = {}
         self.zero: set[str] = set()
+        self.constants: set[str] = set()
         self.freezes: list[Freeze] = []
         self._axes: dict[tuple[str, int], Tensor] = {}
         self._elements: dict[str, Tensor] = {}
@@ -72,10 +73,16 @@ class Trace:
         self.sizes = shapes(graph_module, 2)
         self._larger = shapes(graph_module, 3)
         for node in graph_module.graph.nodes:
+            if node.op == "get_attr" or self._of_constants(node):
+                self.constants.add(node.name)
             self.values[node.name] = self._visit(node)
             if keeps_zero(self, node):
                 self.zero.add(node.name)
         self._freeze_double_roles()
+
+    def _of_constants(self, node: fx.Node) -> bool:
+        inputs = node.all_input_nodes
+        return bool(inputs) and all(arg.name in self.constants for arg in inputs)
 
     def _visit(self, node: fx.Node) -> Value:
         if node.op == "get_attr":
@@ -108,6 +115,19 @@ class Trace:
             return self._read(arg) if self.holds_tensor(arg) else fixed(())
         value = self.values[arg.name]
         return value if isinstance(value, Tensor) else fixed(())
+
+    def moved(self, labels: Tensor, node: fx.Node, item: int | None = None) -> Tensor:
+        """Settle what an operator that only moves data made, but for constants.
+
+        Which axis of theirs holds channels is known where they meet an activation.
+        """
+        return labels if node.name in self.constants else self.settled(labels, node, item)
+
+    def on_one_axis(self, arg: Any) -> Tensor:
+        """The labels of a tensor argument, settled."""
+        labels = self.of(arg)
+        several = len(self.labels.varying(labels)) > 1
+        return self.labels.settle(labels) if several else labels
 
     def settled(self, labels: Tensor, node: fx.Node, item: int | None = None) -> Tensor:
         """Settle the labels of a node's output, its batch axes tied."""

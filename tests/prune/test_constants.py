@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tests.prune.checks import check
 from tests.prune.nets import conv, head
@@ -29,3 +30,51 @@ def prelu_and_scale() -> nn.Module:
 
 def test_prelu_and_scale() -> None:
     check(prelu_and_scale(), {"a.weight:0": 8, "slopes.weight:0": 8, "gamma:0": 8, "shift:0": 8})
+
+
+def test_positions_of_another_resolution() -> None:
+    """Which axis of theirs holds channels is known only where they meet an activation."""
+
+    class Positions(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.fc = conv(3, 16), nn.Linear(16, 24), head(24)
+            self.positions = nn.Parameter(torch.zeros(1, 1 + 36, 16))
+
+        def forward(self, x: Tensor) -> Tensor:
+            first, grid = self.positions[:, :1], self.positions[:, 1:]
+            grid = grid.reshape(1, 6, 6, 16).permute(0, 3, 1, 2)
+            grid = functional.interpolate(grid, size=(8, 8), mode="bilinear")
+            y = torch.cat([first.expand(x.shape[0], -1, -1), self.a(x).flatten(2).mT], 1)
+            y = y + torch.cat([first, grid.permute(0, 2, 3, 1).reshape(1, 64, 16)], 1)
+            return self.fc(self.b(y).relu().mean(1))
+
+    check(Positions(), {"positions:2": 8, "positions:1": 37, "a.weight:0": 8, "b.weight:0": 12})
+
+
+def test_rotary_positions() -> None:
+    class Rotary(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.q, self.k, self.fc = (
+                conv(3, 16),
+                *(nn.Linear(16, 16) for _ in "qk"),
+                head(16),
+            )
+            self.register_buffer("table", torch.zeros(64, 16))
+
+        def turned(self, x: Tensor) -> Tensor:
+            sine, cosine = self.table.chunk(2, -1)
+            other = torch.stack([-x[..., 1::2], x[..., ::2]], -1).reshape(x.shape)
+            return (x * cosine + other * sine).type_as(x)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.a(x).flatten(2).mT
+            q, k = (
+                self.turned(f(y).unflatten(-1, (2, 8)).transpose(1, 2)) for f in (self.q, self.k)
+            )
+            v = y.unflatten(-1, (2, 8)).transpose(1, 2)
+            y = functional.scaled_dot_product_attention(q, k, v)
+            return self.fc(y.transpose(1, 2).flatten(2).mean(1))
+
+    check(Rotary(), {"q.weight:0": 8, "k.weight:0": 8, "table:1": 8, "table:0": 64})

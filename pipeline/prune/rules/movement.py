@@ -32,8 +32,8 @@ def move(trace: Trace, node: fx.Node) -> Any:
     kwargs = {k: _argument(trace, v) for k, v in node.kwargs.items()}
     moved = target(*args, **kwargs)
     if isinstance(moved, Tensor):
-        return trace.settled(moved, node)
-    return [trace.settled(part, node, i) for i, part in enumerate(moved)]
+        return trace.moved(moved, node)
+    return [trace.moved(part, node, i) for i, part in enumerate(moved)]
 
 
 @rule("expand", "expand_as")
@@ -73,8 +73,8 @@ def cut(trace: Trace, node: fx.Node) -> Any:
     x = trace.of(node.args[0])
     axis = _axis(node, 1, 0, x.dim())
     step: Any = node.args[4] if len(node.args) > 4 else 1
-    vector = trace.labels.vector(x, axis)
-    if step != 1 and vector is not None and trace.labels.axis(x) == axis:
+    vector = trace.labels.vector(x, axis) if step != 1 else None
+    if vector is not None and trace.labels.axis(x) == axis:
         whole = node.args[3] is None or int(trace.concrete(node.args[3])) >= len(vector)
         if (
             len(vector) % step
@@ -104,7 +104,7 @@ def join(trace: Trace, node: fx.Node) -> Any:
         sizes = common.copy()
         sizes[axis] = part.shape[axis]
         wide.append(slim.expand(sizes))
-    return trace.settled(torch.cat(wide, axis).expand(shape), node)
+    return trace.moved(torch.cat(wide, axis).expand(shape), node)
 
 
 def _axis(node: fx.Node, position: int, default: int, dims: int) -> int:
@@ -115,7 +115,7 @@ def _axis(node: fx.Node, position: int, default: int, dims: int) -> int:
 @rule("flip", "roll")
 def rotate(trace: Trace, node: fx.Node) -> Any:
     """Along the channels it is executed; a distance of rolling then counts those that stay."""
-    x = trace.of(node.args[0])
+    x = trace.on_one_axis(node.args[0])
     axis = trace.labels.axis(x)
     if name_of(node) == "flip":
         dims: Any = node.args[1]
@@ -162,4 +162,4 @@ def shuffle(trace: Trace, node: fx.Node) -> Any:
 def passed(trace: Trace, node: fx.Node) -> Any:
     """The same tensor, element for element."""
     labels = trace.of(node.args[0])
-    return trace.settled(labels, node) if isinstance(trace.constant(node), Tensor) else None
+    return trace.moved(labels, node) if isinstance(trace.constant(node), Tensor) else None

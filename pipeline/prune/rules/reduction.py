@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 def reduce(trace: Trace, node: fx.Node) -> Any:
     """Other axes pass; a sum, mean or largest value over the channels is over those that stay."""
-    x = trace.of(node.args[0])
+    x = trace.on_one_axis(node.args[0])
     if len(node.all_input_nodes) > 1:  # max and min of two tensors
         return pointwise(trace, node)
     shape: Any = trace.shape(node)
@@ -64,7 +64,7 @@ def _axes(node: fx.Node, dims: int) -> list[int]:
 @rule("softmax", "_softmax", "log_softmax")
 def softmax(trace: Trace, node: fx.Node) -> Any:
     """Over the channels, the shares of those that stay sum to one."""
-    x = trace.of(node.args[0])
+    x = trace.on_one_axis(node.args[0])
     axis = trace.labels.axis(x)
     if axis is not None and axis in _axes(node, x.dim()):
         trace.couple(node, {0: axis}, axis)
@@ -100,7 +100,7 @@ def compared(trace: Trace, node: fx.Node) -> Any:
 @rule("cumprod", "sort", "topk")
 def along_axis(trace: Trace, node: fx.Node) -> Any:
     """Elements along the axis depend on each other; along all others they pass on."""
-    x = trace.of(node.args[0])
+    x = trace.on_one_axis(node.args[0])
     shape: Any = trace.shape(node)
     many = not hasattr(shape, "numel")
     (axis,) = _axes(node, x.dim())
@@ -114,7 +114,7 @@ def along_axis(trace: Trace, node: fx.Node) -> Any:
 @rule("glu")
 def glu(trace: Trace, node: fx.Node) -> Any:
     """The first half times the sigmoid of the second: the halves are tied."""
-    x = trace.of(node.args[0])
+    x = trace.on_one_axis(node.args[0])
     given: Any = node.args[1] if len(node.args) > 1 else -1
     first, second = x.chunk(2, given)
     trace.labels.union(first, second)

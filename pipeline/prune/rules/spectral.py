@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 def transform(trace: Trace, node: fx.Node) -> Any:
     """Channels pass where the transform runs along other axes."""
-    x, shape = trace.of(node.args[0]), trace.shape(node)
+    x, shape = trace.on_one_axis(node.args[0]), trace.shape(node)
     axis = trace.labels.axis(x)
     if axis is None:
         return trace.constant(node)
@@ -43,13 +43,15 @@ def _axes(node: fx.Node, dims: int) -> list[int]:
 @rule("view_as_real")
 def as_pairs(trace: Trace, node: fx.Node) -> Any:
     """(...) complex -> (..., 2)."""
-    return trace.settled(trace.of(node.args[0]).unsqueeze(-1).expand(trace.shape(node)), node)
+    return trace.settled(
+        trace.on_one_axis(node.args[0]).unsqueeze(-1).expand(trace.shape(node)), node
+    )
 
 
 @rule("view_as_complex")
 def from_pairs(trace: Trace, node: fx.Node) -> Any:
     """(..., 2) -> (...) complex."""
-    x = trace.of(node.args[0])
+    x = trace.on_one_axis(node.args[0])
     if trace.labels.axis(x) == x.dim() - 1:
         trace.freeze(x, node, "reads two channels as one number")
         return trace.constant(node)
