@@ -17,7 +17,7 @@ def generalise(first: fx.GraphModule, second: fx.GraphModule) -> fx.GraphModule 
     """One graph for every batch, from two graphs of one model for the batches `SIZES`.
 
     Numbers in which they differ are `factor * batch + rest` of `first`'s input; it is changed in
-    place. None where they differ in more than numbers (a loop over the batch), or in nothing.
+    place. None where they differ in more than numbers (a loop over the batch).
     """
     pairs = list(zip(first.graph.nodes, second.graph.nodes, strict=False))
     twin = {b: a for a, b in pairs}
@@ -33,8 +33,6 @@ def generalise(first: fx.GraphModule, second: fx.GraphModule) -> fx.GraphModule 
         if any(one is None and value is not None for one, value in zip(found, values, strict=True)):
             return None
         a.args, a.kwargs = pytree.tree_unflatten(found, spec)
-    if not size.known:
-        return None
     first.graph.lint()
     first.recompile()
     return first

@@ -123,6 +123,20 @@ def test_a_batch_that_python_counts_is_dynamic() -> None:
         torch.testing.assert_close(graph_module(x), module(x))
 
 
+def test_a_batch_that_no_number_of_the_graph_names() -> None:
+    """An einsum of three operands plans with sizes, which fixes them."""
+
+    class Planned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w, self.s = nn.Parameter(torch.randn(4, 3)), nn.Parameter(torch.randn(3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.einsum("bc,co,o->bo", x, self.w, self.s)
+
+    assert capture(Planned(), (4,))(torch.zeros(6, 4)).shape == (6, 3)
+
+
 def test_a_loop_over_the_batch_is_refused() -> None:
     class Loop(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
