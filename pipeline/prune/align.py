@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
-from scipy import optimize
 from torch import Tensor
 
 from pipeline.prune.bounds import Bounds
 from pipeline.prune.families import Family
-
-_NODES_AT_MOST = 2000
-"""Of the search tree: a limit that gives the same widths on every machine."""
-_OFF = 1e4
-"""What an axis that is no multiple costs, in channels: more than any change of widths."""
+from pipeline.prune.programme import Axes, nearest
 
 
 class Alignment:
@@ -73,55 +67,23 @@ class Alignment:
 
     def _joint(self, group: Tensor, aim: Tensor, otherwise: Tensor) -> Tensor:
         """Pieces stay in part if that is possible; else some go whole, or some axes are off."""
-        for whole, off in ((False, False), (True, False), (True, True)):
-            found = self._solve(group, aim, whole=whole, off=off)
-            if found is not None:
-                return found
-        return otherwise
-
-    def _solve(self, group: Tensor, aim: Tensor, *, whole: bool, off: bool) -> Tensor | None:
-        """The widths nearest to `aim`: an integer programme in (widths, multiples, off, change).
-
-        Axis by axis `fixed + counts @ width - multiple * number = rest`, where `rest` is 0, or
-        less than the multiple where the axis may be off.
-        """
-        used = self.counts[:, group].any(1)
-        counts, fixed = self.counts[used][:, group].numpy(), self.fixed[used].numpy()
-        shared = self.every[:, group].any(1)
-        left, rest = self.every[shared][:, group].numpy(), self.rest[shared].numpy()
-        n, m = len(group), len(counts)
+        multiples = _within(group, self.counts, self.fixed)
+        filled = _within(group, self.every, self.rest)
         allowed = [self.allowed[self.found[int(i)].name] for i in group]
-        eye, none = np.eye(n), np.zeros
-        slack = off * (self.multiple - 1) * np.eye(m)
-        sums = np.hstack([counts, -self.multiple * np.eye(m), none((m, m + n))])
-        over = np.hstack([counts, -self.multiple * np.eye(m), -slack, none((m, n))])
-        constraints = [
-            optimize.LinearConstraint(sums, lb=-fixed),
-            optimize.LinearConstraint(over, ub=-fixed),
-            optimize.LinearConstraint(np.hstack([left, none((len(left), 2 * m + n))]), lb=1 - rest),
-            optimize.LinearConstraint(
-                np.hstack([eye, none((n, 2 * m)), -eye]), ub=aim.numpy().astype(float)
-            ),
-            optimize.LinearConstraint(
-                np.hstack([eye, none((n, 2 * m)), eye]), lb=aim.numpy().astype(float)
-            ),
-        ]
-        least = [0 if whole and bound.least == 1 else bound.least for bound in allowed]
-        high = [bound.high for bound in allowed]
-        bounds = optimize.Bounds(
-            np.array([*least, *none(m), *none(m), *none(n)]),
-            np.array([*high, *[np.inf] * m, *np.ones(m), *[np.inf] * n]),
-        )
-        cost = np.array([*none(n), *none(m), *[_OFF] * m, *np.ones(n)])
-        integral = np.array([1] * (n + 2 * m) + [0] * n)
-        options = {"node_limit": _NODES_AT_MOST}
-        found = optimize.milp(
-            cost, constraints=constraints, bounds=bounds, integrality=integral, options=options
-        )
-        return None if found.x is None else torch.from_numpy(found.x[:n].round()).long()
+        for whole, off in ((False, False), (True, False), (True, True)):
+            limits = [(0 if whole and b.least == 1 else b.least, b.high) for b in allowed]
+            found = nearest(multiples, filled, limits, aim.numpy(), self.multiple, off=off)
+            if found is not None:
+                return torch.from_numpy(found)
+        return otherwise
 
 
 def _matrix(rows: set[tuple[int, ...]], columns: int) -> tuple[Tensor, Tensor]:
     """(axes, families) counts and (axes,) fixed places; axes that are alike once."""
     table = torch.tensor(sorted(rows), dtype=torch.int64).reshape(-1, columns + 1)
     return table[:, :-1], table[:, -1]
+
+
+def _within(group: Tensor, counts: Tensor, fixed: Tensor) -> Axes:
+    rows = counts[:, group].any(1)
+    return Axes(counts[rows][:, group].numpy(), fixed[rows].numpy())
