@@ -26,14 +26,6 @@ test_resnet test_efficientnet test_convnext regnetx_002 mobilevit_xxs levit_128s
 edgenext_xx_small res2net50_14w_8s dla46_c skresnet18 tinynet_e vit_tiny_patch16_224
 swin_tiny_patch4_window7_224 mixer_s32_224 hardcorenas_a
 """
-PLAIN = """
-dscnn tc_resnet unet c2f shared_head flatten_cnn wavenet yolo_raw deeplab deeplab_corners centernet
-mobilenet_v3_small squeezenet1_1 mnasnet0_5 googlenet resnet18 mobilenetv2_050 lcnet_050
-efficientnet_lite0 ghostnet_050 regnetx_002 test_resnet test_efficientnet bc_resnet video
-segmentation.lraspp_mobilenet_v3_large super_resolution tinynet_e hardcorenas_a dla46_c
-res2net50_14w_8s
-"""
-"""Convolutions, pools, sums and resizes only: no TRANSPOSE has a reason there."""
 SAMPLES, HELD = 64, 32
 
 
