@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 REASONS: dict[str, tuple[int, str]] = {
     "shufflenet_v2_x0_5": (13, "the half that passes a unit untouched: channels really move"),
     "channel_shuffle": (1, "a shuffle between two grouped convolutions"),
