@@ -88,7 +88,9 @@ def _chosen(tried: list[Entry], wanted: Wanted) -> tuple[Entry, Choice]:
     if asked.comparison is not None and asked.comparison.verdict is Verdict.SLOWER:
         say(f"warning: {asked.scheme} is SLOWER than its own fp32"
             f" (x{asked.comparison.ratio:.3g}): see --scheme auto")  # fmt: skip
-    return asked, Choice(asked.scheme, {**found.why, asked.scheme: "asked for"})
+    return asked, Choice(
+        asked.scheme, {**found.why, BASELINE: "the baseline", asked.scheme: "asked for"}
+    )
 
 
 def _document(

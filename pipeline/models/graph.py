@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 import logging
 import re
@@ -34,10 +35,12 @@ def capture(module: torch.nn.Module, input_shape: Sequence[int]) -> fx.GraphModu
     batch norm and dropout are, and `set_training` switches them.
 
     Raises:
-        UsageError: the model rejects the shape, fixes its batch, or cannot be exported.
+        UsageError: the model takes several inputs, rejects the shape, fixes its batch, or cannot be
+            exported.
     """
     module = copied(module).eval().float()
     _check_batch_norms(module)
+    _require_one_input(module)
     example = torch.zeros(2, *input_shape)
     _try_once(module, example)
     graph_module = _dynamic(module, input_shape)
@@ -114,6 +117,18 @@ def _check_batch_norms(module: torch.nn.Module) -> None:
         if norm and child.momentum is None and child.track_running_stats:
             what = "batch norm with momentum=None (a cumulative average) cannot be exported"
             raise UsageError(what, where=name, fix="give it a momentum, for example 0.1")
+
+
+def _require_one_input(module: torch.nn.Module) -> None:
+    required = [
+        one.name
+        for one in inspect.signature(module.forward).parameters.values()
+        if one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(required) > 1:
+        what = f"forward() takes {len(required)} inputs ({', '.join(required)}); one is supported"
+        fix = "wrap it in a module that takes one tensor and splits it, or fixes the others"
+        raise UsageError(what, where=type(module).__name__, fix=fix)
 
 
 def _try_once(module: torch.nn.Module, example: torch.Tensor) -> None:

@@ -71,7 +71,21 @@ class Cube(nn.Module):
         return self.classifier(x.amax(-1).mean(-1))
 
 
-SHAPES = {"pools": (3, 16, 16), "heads": (3, 16, 16), "sound": (4, 32), "cube": (3, 16, 16)}
+class Embedding(nn.Module):
+    """An output of length one, as a face or speaker net gives: squares, a root, a quotient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.out = nn.Conv2d(3, 8, 3, 2, 1), nn.Linear(8, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.normalize(self.out(self.stem(x).relu().mean((2, 3))), dim=1)
+
+
+SHAPES = {
+    "pools": (3, 16, 16), "heads": (3, 16, 16), "sound": (4, 32), "cube": (3, 16, 16),
+    "embedding": (3, 16, 16),
+}  # fmt: skip
 
 
 def pools() -> nn.Module:
@@ -88,3 +102,7 @@ def sound() -> nn.Module:
 
 def cube() -> nn.Module:
     return Cube()
+
+
+def embedding() -> nn.Module:
+    return Embedding()

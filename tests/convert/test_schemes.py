@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,7 +38,9 @@ def made(folder: Path, name: str, **settings: Any) -> Deployable:
 
 @functools.cache
 def deployable(name: str, scheme: str) -> Deployable:
-    return made(Path(tempfile.mkdtemp(prefix="secateur-scheme-")), name, scheme=scheme)
+    folder = Path(tempfile.mkdtemp(prefix="secateur-scheme-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return made(folder, name, scheme=scheme)
 
 
 @pytest.mark.parametrize("scheme", sorted(LOWEST_DB))
@@ -47,6 +51,12 @@ def test_it_answers_as_the_float_file_does(name: str, scheme: str) -> None:
     want = answers(net.exported.file("float.tflite"), net.exported, x)
     got = answers(file.file("model.tflite"), file, x)
     assert min(map(sqnr_db, want, got)) > LOWEST_DB[scheme]
+
+
+def test_an_embedding_of_length_one_is_int8_throughout() -> None:
+    found = audit(deployable("embedding", "int8").file("model.tflite"))
+    assert not found.float_operators
+    assert "SQUARE" not in found.operators
 
 
 def test_mixed_is_int8_where_the_work_is_and_float_outside() -> None:

@@ -158,3 +158,12 @@ def test_a_fixed_batch_is_refused() -> None:
 def test_cumulative_batch_norm_is_refused() -> None:
     with pytest.raises(UsageError, match="momentum"):
         capture(nn.Sequential(nn.BatchNorm1d(4, momentum=None)), (4,))
+
+
+def test_several_inputs_are_named() -> None:
+    class Two(nn.Module):
+        def forward(self, image: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
+            return image.mean((1, 2)) + vector
+
+    with pytest.raises(UsageError, match=r"takes 2 inputs \(image, vector\); one is supported"):
+        capture(Two(), (4, 4))

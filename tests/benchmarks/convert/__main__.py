@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.convert import real
 from tests.benchmarks.convert.table import row, totals
 from tests.benchmarks.convert.venv import python
 from tests.benchmarks.convert.zoo import names
@@ -29,7 +30,7 @@ VARIANTS = ("dense", "pruned")
 def main() -> None:
     """Run what has no line yet, then print the table."""
     parser = argparse.ArgumentParser(prog="benchmark-convert", description=__doc__)
-    parser.add_argument("nets", nargs="*", help="parts of names; all networks if none is given")
+    parser.add_argument("nets", nargs="*", help="parts of names, or `real`; all if none")
     parser.add_argument("--timeout", type=int, default=900, help="seconds a network and tool")
     parser.add_argument("--every", type=int, default=1, help="take every n-th network only")
     parser.add_argument("--tool", choices=TOOLS, action="append", help="one tool only")
@@ -38,6 +39,9 @@ def main() -> None:
     chosen = [n for n in names() if not given.nets or any(part in n for part in given.nets)]
     FOLDER.mkdir(parents=True, exist_ok=True)
     results, interpreter = FOLDER / "results.jsonl", python(FOLDER / "venv")
+    if given.nets == ["real"]:
+        real.main(FOLDER / "real", interpreter)
+        return
     jobs = [(n, v) for n in chosen[:: given.every] for v in given.variant or VARIANTS]
     for name, variant in jobs:
         _one(interpreter, name, variant, given.tool or TOOLS, results, given.timeout)

@@ -68,7 +68,7 @@ def rms_norm(node: Node) -> Value:
     value = node.value()
     first = axis_of(node.get("axis", -1), len(value.shape))
     power = reduced(
-        tf.reduce_mean, like(value, tf.square(value.tensor)), range(first, len(value.shape))
+        tf.reduce_mean, like(value, value.tensor * value.tensor), range(first, len(value.shape))
     )
     inverse = like(power, tf.math.rsqrt(power.tensor + node.get("epsilon", 1e-5)))
     return elementwise(tf.multiply, elementwise(tf.multiply, value, inverse), node.value(1))
@@ -103,7 +103,7 @@ def lp_norm(node: Node) -> Value:
     if order == 1:
         size = reduced(tf.reduce_sum, like(value, tf.abs(value.tensor)), [axis])
         return elementwise(tf.divide, value, size)
-    power = reduced(tf.reduce_sum, like(value, tf.square(value.tensor)), [axis])
+    power = reduced(tf.reduce_sum, like(value, value.tensor * value.tensor), [axis])
     return elementwise(tf.multiply, value, like(power, tf.math.rsqrt(power.tensor)))
 
 
@@ -117,7 +117,7 @@ def local_response(node: Node) -> Value:
     band = (near <= (size - 1) // 2) & (near >= -math.ceil((size - 1) / 2))
     weights = (band * node.get("alpha", 1e-4) / size).T.astype(np.float32)
     bias = np.full(channels, node.get("bias", 1.0), np.float32)
-    power = contracted(like(value, tf.square(value.tensor)), 1, weights, bias)
+    power = contracted(like(value, value.tensor * value.tensor), 1, weights, bias)
     return elementwise(
         tf.multiply, value, like(power, tf.pow(power.tensor, -node.get("beta", 0.75)))
     )

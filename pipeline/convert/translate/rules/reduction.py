@@ -82,13 +82,13 @@ def reduction(node: Node) -> Value:
 
 @rule("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp")
 def norm(node: Node) -> Value:
-    """Sums of a function, and a function of the sum."""
+    """Sums of a function, and a function of the sum. Squares are products: int8 has no SQUARE."""
     value = node.value()
     axes = _axes(node, len(value.shape))
     if node.op == "ReduceLogSumExp":
         made = reduced(tf.reduce_logsumexp, value, axes)
     else:
-        first = {"ReduceL1": tf.abs, "ReduceLogSum": tf.identity}.get(node.op, tf.square)
+        first = {"ReduceL1": tf.abs, "ReduceLogSum": tf.identity}.get(node.op, lambda x: x * x)
         made = reduced(tf.reduce_sum, like(value, first(value.tensor)), axes)
         then = {"ReduceL2": tf.sqrt, "ReduceLogSum": tf.math.log}.get(node.op)
         made = like(made, then(made.tensor)) if then else made
