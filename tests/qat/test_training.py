@@ -133,6 +133,6 @@ def test_an_operator_without_a_kernel_is_refused_with_its_source_line(tmp_path: 
     model = checkpoint(tmp_path / "model", "unknown")
     with pytest.raises(Refused) as caught:
         train(tmp_path / "qat", model, CONFIG)
-    assert "CUMSUM cannot be trained in int8" in str(caught.value)
+    assert "SIN cannot be trained in int8" in str(caught.value)
     assert "tests/qat/networks.py:" in str(caught.value.where)
     assert len(str(caught.value).splitlines()) == 2
