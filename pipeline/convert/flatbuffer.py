@@ -67,3 +67,20 @@ def operator_name(model: Any, operator: Any) -> str:
     code = model.operatorCodes[operator.opcodeIndex]
     name = OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
     return f"CUSTOM:{code.customCode.decode()}" if name == "CUSTOM" else name
+
+
+def operator_code(model: Any, builtin: int) -> int:
+    """The index of a built-in operator's code in the model; added, in version 1, if it is missing.
+
+    Codes from 127 on do not fit the old field, which then holds a mark (schema.fbs).
+    """
+    for number, code in enumerate(model.operatorCodes):
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == builtin:
+            return number
+    code = schema.OperatorCodeT()
+    code.builtinCode, code.version = builtin, 1
+    code.deprecatedBuiltinCode = min(
+        builtin, schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES
+    )
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1

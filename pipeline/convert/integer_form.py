@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.convert.flatbuffer import items, operator_name
+from pipeline.convert.flatbuffer import items, operator_code, operator_name
 
-Builtin, Fused = schema.BuiltinOperator, schema.ActivationFunctionType
+Fused = schema.ActivationFunctionType
 
 
 class Writer:
@@ -48,7 +48,7 @@ class Writer:
     def add(self, name: str, inputs: Sequence[int], output: int, fused: int = Fused.NONE) -> int:
         """One operator; returns its output."""
         operator = schema.OperatorT()
-        operator.opcodeIndex = self._code(getattr(Builtin, name))
+        operator.opcodeIndex = operator_code(self.model, getattr(schema.BuiltinOperator, name))
         operator.inputs = np.array(inputs, np.int32)
         operator.outputs = np.array([output], np.int32)
         kind = f"{name.capitalize()}Options"
@@ -59,16 +59,6 @@ class Writer:
                 operator.builtinOptions.fusedActivationFunction = fused
         self.operators.append(operator)
         return output
-
-    def _code(self, builtin: int) -> int:
-        for number, code in enumerate(self.model.operatorCodes):
-            if max(code.builtinCode, code.deprecatedBuiltinCode) == builtin:
-                return number
-        code = schema.OperatorCodeT()
-        code.builtinCode, code.version = builtin, 1
-        code.deprecatedBuiltinCode = min(builtin, Builtin.PLACEHOLDER_FOR_GREATER_OP_CODES)
-        self.model.operatorCodes.append(code)
-        return len(self.model.operatorCodes) - 1
 
 
 Form = Callable[[Writer, list[int], list[int], set[int]], bool]

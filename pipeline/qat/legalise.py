@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.convert.flatbuffer import TYPES, items, operator_name
+from pipeline.convert.flatbuffer import TYPES, items, operator_code, operator_name
 from pipeline.qat.rules import FIXED, JOINS, SHARES
 
 
@@ -86,18 +86,8 @@ def _copy_of(graph: Any, index: int) -> int:
 
 def _joint(model: Any, source: int, target: int) -> Any:
     operator = schema.OperatorT()
-    operator.opcodeIndex = _code(model, schema.BuiltinOperator.QUANTIZE)
+    operator.opcodeIndex = operator_code(model, schema.BuiltinOperator.QUANTIZE)
     operator.inputs, operator.outputs = np.array([source]), np.array([target])
     operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
     operator.builtinOptions = schema.QuantizeOptionsT()
     return operator
-
-
-def _code(model: Any, builtin: int) -> int:
-    for number, code in enumerate(model.operatorCodes):
-        if code.builtinCode == builtin:
-            return number
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = builtin
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
