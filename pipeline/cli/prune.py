@@ -154,5 +154,5 @@ def _show(report: dict[str, Any]) -> None:
             click.echo(f"held fixed: {row['axis']} by {row['op']}{place}: {row['reason']}")
     for family, reason in report["unscored"].items():
         click.echo(f"not judged: {family}: {reason}")
-    if report["unaligned"]:
-        click.echo(f"not aligned: {', '.join(report['unaligned'])}")
+    for row in report["unaligned"]:
+        click.echo(f"not aligned: {row['axis']} is {row['width']}: {row['reason']}")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline.prune.bounds import Bounds
 from pipeline.prune.families import Family
-from pipeline.prune.programme import Axes, nearest
+from pipeline.prune.programme import Axes, nearest, possible
 
 
 class Alignment:
@@ -38,7 +38,9 @@ class Alignment:
                 row = rows.setdefault(key, torch.zeros(len(found), dtype=torch.int64))
                 row[number] += count
                 sizes[key] = size
-        table = {key: (*row.tolist(), sizes[key] - int(row @ widths)) for key, row in rows.items()}
+        self.table = table = {
+            key: (*row.tolist(), sizes[key] - int(row @ widths)) for key, row in rows.items()
+        }
         wide = {table[key] for key in rows if key[0] and sizes[key] >= multiple}
         self.counts, self.fixed = _matrix(wide, len(found))
         self.every, self.rest = _matrix(set(table.values()), len(found))
@@ -52,6 +54,25 @@ class Alignment:
                 aim = torch.tensor([wanted[self.found[int(i)].name] for i in group])
                 start[group] = self._joint(group, aim, start[group])
         return {f.name: int(width) for f, width in zip(self.found, start, strict=True)}
+
+    def counts_of(self, axis: tuple[str, int]) -> dict[str, int]:
+        """{family: places that each of its channels takes of an axis}."""
+        counts = self.table.get(axis, ())[:-1]
+        return {f.name: n for f, n in zip(self.found, counts, strict=False) if n}
+
+    def possible(self, axis: tuple[str, int]) -> bool | None:
+        """Whether any widths make multiples of an axis and all that it shares channels with.
+
+        Bounds have no part in it. None where the search for them ended without an answer.
+        """
+        if not self.counts_of(axis):
+            return False
+        row = torch.tensor(self.table[axis][:-1])
+        group = next(group for group in self._groups() if bool(row[group].any()))
+        multiples = _within(group, self.counts, self.fixed)
+        filled = _within(group, self.every, self.rest)
+        limits = [(0, self.found[int(i)].width) for i in group]
+        return possible(multiples, filled, limits, self.multiple)
 
     def _fits(self, widths: Tensor, group: Tensor) -> bool:
         rows = self.counts[:, group].any(1)

@@ -72,7 +72,7 @@ def _of(node: fx.Node, held: Mapping[str, Any]) -> int:
     if name == "scaled_dot_product_attention":
         query, key, value = size(0), size(1), size(2)
         return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
-    if name in ("einsum", "tensordot", "bilinear"):
+    if name in ("einsum", "tensordot", "bilinear", "addbmm"):
         return einsum.macs(node, [tuple(held[arg.name]) for arg in einsum.operands_of(node)])
     if name.endswith("_cell"):
         return size(0)[0] * sum(math.prod(size(place)) for place in (2, 3))

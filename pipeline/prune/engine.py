@@ -25,6 +25,7 @@ from pipeline.prune.planfile import Plan
 from pipeline.prune.report import costs_before, frozen, report
 from pipeline.prune.resize import Resizer
 from pipeline.prune.rewrite import removed_classes, rewrite
+from pipeline.prune.shuffles import untie
 from pipeline.prune.stage import NO_SETTINGS, PruneConfig
 from pipeline.prune.trace import Trace
 
@@ -75,7 +76,7 @@ def prune_graph(
         CertificateError: the result would be wrong, a bug of ours.
     """
     _check_finite(graph_module)
-    graph_module = fold(graph_module)
+    graph_module = untie(fold(graph_module))
     settings = cfg.model_dump(mode="json", exclude=NO_SETTINGS)
     settings |= {"round_to": cfg.multiple, "scope": cfg.allocation}
     if plan is not None:
@@ -111,7 +112,7 @@ def prune_graph(
     clock.lap("prune")
     certificate = certify(graph_module, trace, found, made, inputs=inputs, seed=cfg.seed)
     clock.lap("certify")
-    document = report(graph_module, pruned, trace, made, sizes, certificate)
+    document = report(graph_module, pruned, trace, found, made, sizes, certificate)
     document["unscored"] = dict(choice.unscored)
     return Pruned(pruned, made, document, clock.seconds)
 

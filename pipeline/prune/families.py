@@ -15,7 +15,7 @@ from pipeline.prune.evidence import Evidence
 from pipeline.prune.rules import name_of
 from pipeline.prune.trace import Trace
 
-_CUTS = {
+CUTS = {
     "split",
     "split_with_sizes",
     "chunk",
@@ -171,7 +171,7 @@ def cut_outputs(trace: Trace) -> list[Tensor]:
     """What comes out of a split is a tensor of its own, which must not become empty."""
     found = []
     for node in trace.graph_module.graph.nodes:
-        if node.op == "call_function" and name_of(node) in _CUTS:
+        if node.op == "call_function" and name_of(node) in CUTS:
             value = trace.values[node.name]
             for labels in value if isinstance(value, list) else [value]:
                 axis = None if labels is None else trace.labels.axis(labels)

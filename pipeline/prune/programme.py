@@ -35,8 +35,31 @@ def nearest(
     """Widths within their (least, most) nearest to `aim`; None where there are none.
 
     Sizes of `multiples` are multiples, as far as it goes where they may be `off`; those of
-    `filled` are not 0. The variables are [widths, numbers of multiples, off or not, changes].
+    `filled` are not 0.
     """
+    found = _solve(multiples, filled, limits, aim, multiple, off=off)
+    return None if found.x is None else found.x[: len(aim)].round().astype(np.int64)
+
+
+def possible(
+    multiples: Axes, filled: Axes, limits: Sequence[tuple[int, int]], multiple: int
+) -> bool | None:
+    """Whether there are such widths, none of them off; None if the search ended before it knew."""
+    aim = np.array([most for _, most in limits], dtype=np.int64)
+    found = _solve(multiples, filled, limits, aim, multiple, off=False)
+    return True if found.x is not None else {2: False}.get(found.status)  # 2: infeasible
+
+
+def _solve(
+    multiples: Axes,
+    filled: Axes,
+    limits: Sequence[tuple[int, int]],
+    aim: NDArray[np.int64],
+    multiple: int,
+    *,
+    off: bool,
+) -> optimize.OptimizeResult:
+    """The variables are [widths, numbers of multiples, off or not, changes]."""
     m, n = multiples.counts.shape
     number, slack = -multiple * np.eye(m), -off * (multiple - 1) * np.eye(m)
     change, none = np.eye(n), np.zeros
@@ -48,7 +71,7 @@ def nearest(
         ([np.eye(n), none((n, 2 * m)), change], aim, np.inf),
     ]
     least, most = np.array(limits, dtype=float).T
-    found = optimize.milp(
+    return optimize.milp(
         np.array([*none(n + m), *[_OFF] * m, *np.ones(n)]),
         constraints=[optimize.LinearConstraint(np.hstack(row), lb, ub) for row, lb, ub in rows],
         bounds=optimize.Bounds(
@@ -58,4 +81,3 @@ def nearest(
         integrality=np.array([1] * (n + 2 * m) + [0] * n),
         options={"node_limit": _NODES_AT_MOST},
     )
-    return None if found.x is None else found.x[:n].round().astype(np.int64)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, fx
 
 from pipeline.models.graph import user_line
 from pipeline.prune.cost import int8_size, macs_by_node, parameters
+from pipeline.prune.families import Family
 from pipeline.prune.rules import name_of
 from pipeline.prune.trace import Trace
+from pipeline.prune.unaligned import unaligned
 
 
 def report(
     dense: fx.GraphModule,
     pruned: fx.GraphModule,
     trace: Trace,
+    found: Sequence[Family],
     plan: Mapping[str, Any],
     sizes: Mapping[str, Any],
     certificate: Mapping[str, Any],
@@ -40,7 +43,7 @@ def report(
             "after": int8_size(_shapes(pruned)),
         },
         "frozen": frozen(trace),
-        "unaligned": unaligned(pruned, trace, plan["settings"]["round_to"]),
+        "unaligned": unaligned(pruned, trace, found, plan),
         "certificate": dict(certificate),
     }
 
@@ -110,19 +113,3 @@ def frozen(trace: Trace) -> list[dict[str, str]]:
 def source(node: fx.Node) -> str:
     """The line of the user's code that called the operator, or nothing."""
     return user_line(node.meta.get("stack_trace") or "")
-
-
-def unaligned(pruned: fx.GraphModule, trace: Trace, multiple: int) -> list[str]:
-    """Prunable axes whose width is no multiple: the rounding that was asked for is not reached.
-
-    An axis narrower than the multiple cannot be one; the inputs of one group are no tensor.
-    """
-    state = pruned.state_dict()
-    free = [
-        (name, axis)
-        for name, axis, vector in trace.axes()
-        if len(vector) >= multiple
-        and bool(trace.labels.find(vector).any())
-        and (name, axis) not in trace.grouped
-    ]
-    return [f"{name}:{axis}" for name, axis in free if state[name].shape[axis] % multiple]

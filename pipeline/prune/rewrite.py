@@ -18,6 +18,7 @@ from pipeline.prune.fold import fold
 from pipeline.prune.plan import check_fits, kept_channels
 from pipeline.prune.resize import Resizer
 from pipeline.prune.shapes import shapes
+from pipeline.prune.shuffles import untie
 from pipeline.prune.trace import Trace
 
 
@@ -29,7 +30,7 @@ def apply(graph_module: fx.GraphModule, plan: Mapping[str, Any]) -> fx.GraphModu
     Raises:
         UsageError: this is no plan, or one for another model.
     """
-    graph_module = fold(graph_module)
+    graph_module = untie(fold(graph_module))
     if plan.get("blocks"):
         return apply_blocks(graph_module, dict(plan))
     check_fits(plan, graph_module)

@@ -141,7 +141,7 @@ class MaskConfig(Config):
         return self
 
 
-@stage(version=7, tools=("torch",))
+@stage(version=8, tools=("torch",))
 def prune(
     model: Checkpoint, *, data: Data | None = None, cfg: PruneConfig, work: Workdir
 ) -> Checkpoint:

@@ -49,7 +49,8 @@ class Trace:
 
     `uncertified` lets channels go where the result cannot be proven, see `Coupled`. With `heads`,
     attention keeps the width of its heads and they go whole; their labels are then in `heads`.
-    `picked` are the axis and the places of operators that pick channels by constants.
+    `picked` are the axis and the places of operators that pick channels by constants; `collapsed`
+    are the nodes that hold channels because all of their places are tied to each other.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Trace:
         self.uncertified = uncertified
         self.coupled: dict[str, Coupled] = {}
         self.grouped: set[tuple[str, int]] = set()
+        self.collapsed: set[str] = set()
         self.picked: dict[str, tuple[int, Tensor]] = {}
         self.labels = Labels()
         self.values: dict[str, Value] = {}
@@ -139,7 +141,12 @@ class Trace:
         varying = set(self.labels.varying(labels))
         if tied & varying and varying <= tied:
             self.freeze(labels, node, "folds the channels into the batch")
+        alike = (
+            not varying and core(labels).numel() > 1 and bool(self.labels.find(core(labels)).any())
+        )
         settled = self.labels.settle(labels, prefer, tied)
+        if alike or (len(varying) > 1 and self.labels.axis(settled) is None):
+            self.collapsed.add(node.name)
         if len(varying) > 1 and self.labels.axis(settled) is None:
             self._note(core(labels), node, "ties the channels of two axes")
         if prefer is not None and self.labels.axis(settled) == prefer:

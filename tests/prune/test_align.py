@@ -80,6 +80,12 @@ def test_pieces_of_one_channel_may_go_whole() -> None:
     assert 0 in widths.values()
 
 
+def test_a_whole_stage_of_shuffles() -> None:
+    """ShuffleNet V2 x1.0's third stage: 232 channels, seven shuffles."""
+    report = check(Shuffled(232, 7), cfg=ALIGNED)
+    assert report["unaligned"] == []
+
+
 def test_an_axis_that_cannot_be_a_multiple_is_named() -> None:
     """One score and two widths in a projection: 1 + 2 * width. All other axes still fit."""
 
@@ -90,4 +96,7 @@ def test_an_axis_that_cannot_be_a_multiple_is_named() -> None:
 
     module = Net(forward, a=unit(3, 32), qkv=nn.Linear(32, 65), fc=head(32))
     report = check(module, {"a.0.weight:0": 16, "fc.weight:1": 16}, cfg=ALIGNED)
-    assert report["unaligned"] == ["qkv.weight:0", "qkv.bias:0"]
+    rows = report["unaligned"]
+    assert [row["axis"] for row in rows] == ["qkv.weight:0", "qkv.bias:0"]
+    assert [row["possible"] for row in rows] == [False, False]
+    assert rows[0]["reason"].endswith("(1 + 2 * 16)")

@@ -98,6 +98,31 @@ def test_gated_linear_unit() -> None:
     check(module, {"a.0.weight:0": 16, "b.0.weight:1": 8})
 
 
+class EvoNorm(nn.Module):
+    """EvoNorm-S0 (Liu et al., 2020): a swish over the deviation of groups of channels."""
+
+    def __init__(self, width: int, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+        self.weight, self.bias, self.v = (nn.Parameter(torch.ones(width)) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = x.reshape(x.shape[0], self.groups, -1, *x.shape[2:])
+        deviation = (parts.var((2, 3, 4), unbiased=False, keepdim=True) + 1e-5).sqrt()
+        spread = deviation.expand(parts.shape).reshape(x.shape)
+        weight, bias, v = (t.view(1, -1, 1, 1) for t in (self.weight, self.bias, self.v))
+        return x * (x * v).sigmoid() / spread * weight + bias
+
+
+def test_deviations_of_groups_are_given_back_to_their_channels() -> None:
+    """Few wide groups lose the same places each; of many narrow ones, whole groups go."""
+    for groups, family in ((2, 8), (8, 8)):
+        report = check(with_norm(EvoNorm(16, groups)), {"a.0.weight:0": 8, "n.v:0": 8})
+        cut = next(f for f in report["families"] if f["name"].startswith("a."))
+        assert cut["before"] == family
+        assert {row["op"] for row in report["frozen"]} == {"output"}
+
+
 def efficient_channel_attention() -> nn.Module:
     def forward(m: Net, x: Tensor) -> Tensor:
         y = m.b(m.a(x))

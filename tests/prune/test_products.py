@@ -92,6 +92,33 @@ def test_scores_with_a_bias() -> None:
     check(module, {"q.weight:0": 4, "k.weight:0": 4, "v.weight:0": 6, "at.weight:0": 64})
 
 
+def test_a_sum_of_products() -> None:
+    """`addbmm` over heads: the widths of the heads go, and what the sum makes."""
+
+    def heads(m: nn.Module, x: Tensor) -> Tensor:
+        y = m.q(x).view(-1, 4, 8).transpose(0, 1)  # type: ignore[operator]
+        return torch.addbmm(m.s(x), y, m.w, alpha=0.5)  # type: ignore[operator]
+
+    module = With(heads, w=(4, 8, 12))
+    module.q, module.s = nn.Linear(16, 32), nn.Linear(16, 12)
+    check(module, {"q.weight:0": 16, "w:0": 4, "w:1": 4, "w:2": 6, "s.weight:0": 6})
+
+
+def test_a_sum_of_products_of_activations() -> None:
+    """Over what is not zero in a channel without weights, nothing goes."""
+
+    def gram(m: nn.Module, x: Tensor) -> Tensor:
+        first, second = (layer(x).unsqueeze(0) for layer in (m.q, m.k))  # type: ignore[operator]
+        scores = torch.addbmm(x.new_zeros(()), first, second.transpose(1, 2))
+        return scores.sum(1, keepdim=True) * m.s(x)  # type: ignore[operator]
+
+    for act, width in ((nn.ReLU, 8), (nn.Sigmoid, 16)):
+        module = With(gram)
+        module.q, module.k = (nn.Sequential(nn.Linear(16, 16), act()) for _ in range(2))
+        module.s = nn.Linear(16, 12)
+        check(module, {"q.0.weight:0": width, "k.0.weight:0": width, "s.weight:0": 6})
+
+
 def test_heads_as_an_axis_of_the_weights() -> None:
     class Heads(nn.Module):
         def __init__(self) -> None:

@@ -50,8 +50,10 @@ def tensordot_letters(dims: Sequence[int], first: Sequence[int], second: Sequenc
 
 
 def parts_of(node: fx.Node, dims: Sequence[int]) -> Parts | None:
-    """The letters of an `einsum`, `tensordot` or `bilinear` whose operands have `dims` axes."""
+    """The letters of an `einsum`, or of a product that is one, whose operands have `dims` axes."""
     name, args = name_of(node), node.args
+    if name == "addbmm":
+        return ["abc", "acd"], "bd"
     if name == "tensordot":
         axes: Any = args[2:4]
         first, second = ([axis % n for axis in a] for a, n in zip(axes, dims, strict=True))
@@ -66,6 +68,8 @@ def operands_of(node: fx.Node) -> list[Any]:
     """The operands of such an operator."""
     if name_of(node) == "einsum":
         return list(node.args[1])  # type: ignore[arg-type]
+    if name_of(node) == "addbmm":
+        return list(node.args[1:3])
     return list(node.args[: 3 if name_of(node) == "bilinear" else 2])
 
 
@@ -79,7 +83,7 @@ def macs(node: fx.Node, operands: Sequence[Sequence[int]]) -> int:
     return math.prod(dict(pairs).values())
 
 
-@rule("einsum", "tensordot", "bilinear")
+@rule("einsum", "tensordot", "bilinear", "addbmm")
 def einsum(trace: Trace, node: fx.Node) -> Any:
     """Equal letters are tied, and one letter of the result carries its channels.
 
@@ -105,11 +109,19 @@ def einsum(trace: Trace, node: fx.Node) -> Any:
             trace.freeze(vectors[0], node, "sums over channels that need not be zero")
     result = {c: vectors[0] for c, vectors in found.items()}
     labels, letter = _result(trace, node, parts[1], result)
-    if letter in zero:
+    added: Any = _added(node)
+    if letter in zero and (added is None or added.name in trace.zero):
         trace.zero.add(node.name)
-    if name_of(node) == "bilinear" and len(node.args) > 3 and node.args[3] is not None:
-        return combine(trace, node, [labels, trace.of(node.args[3])], trace.shape(node))
-    return labels
+    if added is None:
+        return labels
+    return combine(trace, node, [labels, trace.of(added)], trace.shape(node))
+
+
+def _added(node: fx.Node) -> Any:
+    """What is added to the product: the bias of a `bilinear`, the first argument of `addbmm`."""
+    if name_of(node) == "addbmm":
+        return node.args[0]
+    return node.args[3] if name_of(node) == "bilinear" and len(node.args) > 3 else None
 
 
 def _vectors(trace: Trace, part: str, operand: Any) -> Mapping[str, Tensor]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipeline.prune.trace import Trace
 
 _VIEWS = ("view", "_unsafe_view", "reshape")
+_PASSED = ("to", "_to_copy", "type_as", "contiguous", "clone", "alias", "detach")
 
 
 @rule(
@@ -49,9 +50,30 @@ def expand(trace: Trace, node: fx.Node) -> Any:
     if isinstance(other, fx.Node):
         axis = trace.labels.axis(trace.of(other))
         return trace.of(other) if axis in grown else moved
-    axis = 1 if 1 in grown else grown[-1]
+    axis = _reduced(trace, node)
+    if axis not in grown:
+        axis = 1 if 1 in grown else grown[-1]
     fresh = along(trace.labels.fresh(shape[axis]), shape, axis)
     return trace.settled(fresh, node)
+
+
+def _reduced(trace: Trace, node: fx.Node) -> int | None:
+    """The axis of the channels that a statistic was taken over and is given back to."""
+    dims, seen = len(trace.shape(node)), set[fx.Node]()
+    waiting = list(node.all_input_nodes[:1])
+    while waiting:
+        arg = waiting.pop()
+        if arg in seen:
+            continue
+        seen.add(arg)
+        if arg.op != "call_function" or len(trace.shape(arg)) != dims:
+            continue
+        coupled = trace.coupled.get(arg.name)
+        if coupled is not None:
+            return next(iter(coupled.inputs.values())) if coupled.output is None else None
+        if torch.Tag.pointwise in getattr(arg.target, "tags", ()) or name_of(arg) in _PASSED:
+            waiting += arg.all_input_nodes
+    return None
 
 
 def _argument(trace: Trace, arg: Any) -> Any:
@@ -145,7 +167,10 @@ def shuffle(trace: Trace, node: fx.Node) -> Any:
         y = x.reshape(n, c // factor**2, factor, factor, h, w)
         y = trace.labels.settle(y, prefer=1, tied={0}).permute(0, 1, 4, 2, 5, 3)
     elif name_of(node) == "channel_shuffle":
-        y = trace.labels.settle(x.reshape(n, factor, c // factor, h, w), tied={0})
+        y = x.reshape(n, factor, c // factor, h, w)
+        free, y = trace.labels.axis(x), trace.labels.settle(y, tied={0})
+        if free is not None and trace.labels.axis(y) is None:
+            trace.collapsed.add(node.name)
         y = y.permute(0, 2, 1, 3, 4)
     else:
         y = x.reshape(n, c, h // factor, factor, w // factor, factor)

@@ -45,6 +45,8 @@ def _total(tool: str, lines: list[dict[str, Any]]) -> str:
         text.append(f"  certified (<= {EXACT:.0e}): {_share(len(proven), count)}")
         aligned = [x for x in cut if not x["unaligned"]]
         text.append(f"  every width a multiple of 8 on demand: {_share(len(aligned), len(cut))}")
+        proven = [x for x in cut if x["unaligned"] and not any(_possible(x))]
+        text.append(f"  of the others, proven that no widths are: {len(proven)}")
     if cut:
         spent = sorted(x["prune_cpu_s"] for x in cut)
         p95 = spent[min(len(spent) - 1, int(0.95 * len(spent)))]
@@ -52,6 +54,10 @@ def _total(tool: str, lines: list[dict[str, Any]]) -> str:
         kept = statistics.median(x["macs_kept"] for x in cut)
         text.append(f"  MACs that stay: median {kept:.1%}")
     return "\n".join(text)
+
+
+def _possible(line: dict[str, Any]) -> list[bool]:
+    return [row["possible"] is not False for row in line["unaligned"]]
 
 
 def _share(part: int, whole: int) -> str:
