@@ -65,6 +65,7 @@ def families(context: click.Context, parameter: click.Parameter, values: tuple[s
 )  # fmt: skip
 @click.option("--round-to", type=int, help="Keep widths that are multiples of this (8).")
 @click.option("--min-width", type=int, help="Fewest channels that any family keeps.")
+@click.option("--min-share", type=float, help="Least share of its channels any family keeps.")
 @click.option("--seed", type=int, help="For the certificate's inputs and the random criterion.")
 @click.option("--samples", type=int, help="Training samples that criteria look at (512).")
 @click.option(

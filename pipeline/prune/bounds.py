@@ -27,8 +27,12 @@ class Bounds:
         return min(max(math.ceil(wanted / self.step) * self.step, self.low), self.high)
 
 
-def bounds(found: Sequence[Family], cfg: PruneConfig) -> dict[str, Bounds]:
+def bounds(
+    found: Sequence[Family], cfg: PruneConfig, dense: Mapping[str, int] | None = None
+) -> dict[str, Bounds]:
     """{family name: its bounds}; of several patterns that fit, the last one counts.
+
+    `dense` are the widths that `min_share` is taken of, where earlier rounds cut some already.
 
     Raises:
         UsageError: a pattern fits no family.
@@ -39,7 +43,8 @@ def bounds(found: Sequence[Family], cfg: PruneConfig) -> dict[str, Bounds]:
             names = ", ".join(family.name for family in found[:8])
             what = f"family '{pattern}' fits none that can be pruned"
             raise UsageError(what, fix=f"there are {names}{' ...' * (len(found) > 8)}")
-    return {f.name: _of(f, _config(f.name, cfg.family), cfg) for f in found}
+    dense = dense or {family.name: family.width for family in found}
+    return {f.name: _of(f, _config(f.name, cfg.family), cfg, dense[f.name]) for f in found}
 
 
 def _config(name: str, given: Mapping[str, FamilyConfig]) -> FamilyConfig:
@@ -47,19 +52,20 @@ def _config(name: str, given: Mapping[str, FamilyConfig]) -> FamilyConfig:
     return fitting[-1] if fitting else FamilyConfig()
 
 
-def _of(family: Family, config: FamilyConfig, cfg: PruneConfig) -> Bounds:
+def _of(family: Family, config: FamilyConfig, cfg: PruneConfig, dense: int) -> Bounds:
     step = family.step(cfg.multiple)
     if config.width is not None:
         _check_given(family, config.width, step)
         return Bounds(config.width, config.width, step, config.width)
-    low = min(math.ceil((config.min or cfg.min_width) / step) * step, family.width)
+    fewest = config.min or max(cfg.min_width, math.ceil(cfg.min_share * dense))
+    low = min(math.ceil(fewest / step) * step, family.width)
     if config.max is None or config.max >= family.width:
-        return Bounds(low, family.width, step, min(config.min or cfg.min_width, family.width))
+        return Bounds(low, family.width, step, min(fewest, family.width))
     high = config.max // step * step
     if high < low:
         what = f"'{family.name}' has no width up to {config.max} that round_to and min allow"
         raise Refused(what, fix=f"the closest is max = {low}")
-    return Bounds(low, high, step, min(config.min or cfg.min_width, high))
+    return Bounds(low, high, step, min(fewest, high))
 
 
 def _check_given(family: Family, width: int, step: int) -> None:

@@ -92,8 +92,8 @@ def _widths(
     cfg: PruneConfig,
     history: Sequence[Plan],
 ) -> allocate.Widths:
-    together = Alignment(found, bounds(found, cfg), cfg.multiple)
     dense = _dense_widths(found, history)
+    together = Alignment(found, bounds(found, cfg, dense), cfg.multiple)
     wanted = _scope(graph_module, found, each, cfg, dense)
 
     def scope(share: float) -> allocate.Widths:

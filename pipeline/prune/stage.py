@@ -70,6 +70,8 @@ class PruneConfig(Config):
     """Widths stay multiples of this, in every tensor of a family."""
     min_width: int = Field(default=1, ge=1)
     """Fewest channels a family keeps."""
+    min_share: float = Field(default=0.0, ge=0, lt=1)
+    """Least share of its dense width that a family keeps, so that no ranking empties a layer."""
     allow_uncertified: bool = False
     """Also cut where the result cannot be proven (the certificate names each such operator)."""
     seed: int = 0

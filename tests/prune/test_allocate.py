@@ -83,6 +83,33 @@ def test_bounds_hold_under_a_ratio_and_a_budget(graph: fx.GraphModule) -> None:
         assert all(width >= 12 for name, width in found.items() if name != "stem.weight")
 
 
+def weak_stem(family: Family) -> Tensor:
+    """All but one of the stem's channels matter little beside any other layer's."""
+    weak = torch.linspace(1, 1.1, family.width)
+    return torch.cat([weak[1:] * 1e-3, weak[:1]]) if family.name == "stem.weight" else weak
+
+
+def test_no_layer_is_emptied_below_its_share(graph: fx.GraphModule) -> None:
+    settings: dict[str, Any] = {"criterion": f"{__name__}:weak_stem", "scope": "global"}
+    for budget in ({"ratio": 0.5}, {"macs": 0.4}):
+        assert widths(cut(graph, **settings, **budget))["stem.weight"] == 1
+        held = cut(graph, **settings, **budget, min_share=0.4).plan["families"]
+        assert {f["name"]: f["width"]["after"] for f in held}["stem.weight"] == 7
+        assert all(f["width"]["after"] >= 0.4 * f["width"]["before"] for f in held)
+
+
+def test_a_least_share_is_of_the_dense_width(graph: fx.GraphModule) -> None:
+    """Not of what an earlier round left."""
+    first = cut(graph, ratio=0.5, progress=0.5, min_share=0.6)
+    second = prune_graph(
+        first.graph_module,
+        PruneConfig(round_to=1, ratio=0.5, min_share=0.6),
+        history=[first.plan],
+    )
+    whole = {f["name"]: f["width"]["before"] for f in first.plan["families"]}
+    assert widths(second) == {name: math.ceil(0.6 * width) for name, width in whole.items()}
+
+
 def test_widths_that_cannot_be_name_the_nearest(graph: fx.GraphModule) -> None:
     with pytest.raises(Refused, match="closest widths are 8 and 16"):
         cut(graph, round_to=8, family={"stem.weight": {"width": 10}})
