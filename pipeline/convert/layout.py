@@ -21,14 +21,19 @@ def input_permutation(rank: int) -> list[int]:
 
 def sqnr_db(reference: np.ndarray, value: np.ndarray) -> float:
     """Signal to error power of `value` against `reference` in dB, -200 (NaN) to 200."""
-    signal, error = _power(reference), _power(reference - value)
+    return ratio_db(power(reference), power(reference - value))
+
+
+def ratio_db(signal: float, error: float) -> float:
+    """Two powers' ratio in dB, -200 (an error that is no number) to 200."""
     if not math.isfinite(error):
         return -LIMIT_DB
-    ratio_db = 10 * math.log10(max(signal, 1e-30) / max(error, 1e-300))
-    return max(-LIMIT_DB, min(LIMIT_DB, ratio_db))
+    found_db = 10 * math.log10(max(signal, 1e-30) / max(error, 1e-300))
+    return max(-LIMIT_DB, min(LIMIT_DB, found_db))
 
 
-def _power(values: np.ndarray) -> float:
+def power(values: np.ndarray) -> float:
+    """Sum of squares, in float64."""
     return float(np.sum(np.square(values, dtype=np.float64)))
 
 

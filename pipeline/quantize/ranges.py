@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 BINS = 2048
 LEVELS = 255
-SHARE = 1e-4  # of the values that `percentile` lets clip on each side
+SHARE = 1e-5  # of the values that `percentile` lets clip on each side
 SHRINKS = np.geomspace(0.02, 1.0, 64)  # parts of the full range that the searches try
 
 Range = tuple[float, float]
@@ -40,6 +40,12 @@ class Histogram:
         low, high = min(self.low, other.low), max(self.high, other.high)
         return Histogram(low, high, self.start, self.stop, self.counts + other.counts)
 
+    def within(self, low: float, high: float) -> Histogram:
+        """The part between two values: what lies outside costs nothing, clipped or not."""
+        counts = np.where((self.centres >= low) & (self.centres <= high), self.counts, 0)
+        lowest, highest = (min(max(end, low), high) for end in (self.low, self.high))
+        return Histogram(lowest, highest, self.start, self.stop, counts)
+
 
 def minmax(seen: Histogram) -> Range:
     """Everything that was seen: nothing clips, one outlier widens every step."""
@@ -48,7 +54,9 @@ def minmax(seen: Histogram) -> Range:
 
 def percentile(seen: Histogram) -> Range:
     """All but the outermost `SHARE` of the values on either side."""
-    share = np.cumsum(seen.counts) / max(seen.counts.sum(), 1)
+    if not seen.counts.sum():
+        return minmax(seen)
+    share = np.cumsum(seen.counts) / seen.counts.sum()
     first, last = np.searchsorted(share, [SHARE, 1 - SHARE])
     centres, (low, high) = seen.centres, minmax(seen)
     last = min(int(last), len(centres) - 1)

@@ -44,8 +44,8 @@ def test_minmax_clips_nothing() -> None:
 
 
 def test_percentile_leaves_an_outlier_out() -> None:
-    values = np.append(RNG.standard_normal(100_000), 40.0)
-    assert max(map(abs, percentile(seen(values)))) < 5
+    values = np.append(RNG.standard_normal(1_000_000), 40.0)
+    assert max(map(abs, percentile(seen(values)))) < 6
 
 
 @pytest.mark.parametrize("tail", [6.0, 12.0, 40.0])
@@ -81,3 +81,12 @@ def test_a_constant_tensor_has_a_range(name: str) -> None:
         low, high = METHODS[name](seen(np.full(10, value)))
         assert np.isfinite([low, high]).all()
         assert low <= min(value, 0) + 1e-6 and high >= max(value, 0) - 1e-6
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_what_lies_outside_of_what_matters_sets_no_range(name: str) -> None:
+    values = RNG.standard_normal(10_000) * 5
+    low, high = METHODS[name](seen(values).within(-3.0, np.inf))
+    assert low == pytest.approx(-3.0, rel=0.1)
+    assert high > 3
+    assert METHODS[name](seen(values - 100).within(-3.0, np.inf)) == (-3.0, 0.0)

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.convert.audit import Audit, audit
 from pipeline.convert.children import lite, mlir
 from pipeline.convert.children.judge import Judge
-from pipeline.convert.children.statistics import collect
+from pipeline.convert.children.statistics import Tensors, collect
 from pipeline.convert.flatbuffer import pack, reading
 from pipeline.convert.integer_form import integer_form
-from pipeline.quantize.ranges import METHODS, Histogram, Range
+from pipeline.convert.layout import ratio_db
+from pipeline.convert.live import ALL, live_ranges
+from pipeline.quantize.ranges import METHODS, Range
 
-HOLD_OUT = 4  # every fourth sample judges, the others set the ranges
+FOLDS = 4  # of the samples; each judges files whose ranges the other three set
 FEWEST = 8  # below it all samples do both
 NOTABLE_DB = 0.1  # a method that gains less than this is not worth being another one
+FAR_DB = 4.0  # behind the best on the first fold: not judged by the others
+NEVER_DB = -1000.0
 
 Ranges = dict[int, Range]
 Make = Callable[[Ranges], bytes]
@@ -27,7 +34,11 @@ Make = Callable[[Ranges], bytes]
 
 @dataclass
 class Candidate:
-    """One way to quantize: `make` gives its file for ranges by `method`."""
+    """One way to quantize: `make` gives its file for ranges by `method`.
+
+    folds: signal and error power of each output, (outputs, 2), for each fold that judged it;
+    `data`, `audit` and `figures` are of the first of them.
+    """
 
     name: str
     method: str
@@ -35,44 +46,79 @@ class Candidate:
     data: bytes
     audit: Audit
     figures: dict[str, Any] = field(default_factory=dict)
+    folds: list[NDArray[np.float64]] = field(default_factory=list)
 
     @property
     def sqnr_db(self) -> float:
-        """Held-out figure; below everything where it does not run."""
-        return float(self.figures.get("sqnr_db", -1000.0))
+        """Held-out figure of the worst output; below everything where it does not run."""
+        return min(self.each_db())
 
     @property
     def mean_db(self) -> float:
         """The same over all outputs."""
-        return float(self.figures.get("mean_db", -1000.0))
+        return _mean(self.each_db())
+
+    def each_db(self, folds: int | None = None) -> list[float]:
+        """Each output's figure over the first folds together; over all that judged it."""
+        if not self.folds:
+            return [NEVER_DB]
+        return [ratio_db(*powers) for powers in reduce(add, self.folds[:folds])]
 
 
 class Workbench:
-    """A float file, its statistics, and a judge over samples that set no range."""
+    """A float file, its statistics, and a judge; samples never judge a range they set."""
 
     def __init__(self, path: Path, samples: np.ndarray) -> None:
         with reading(path) as model:
             self.model = model
         changed = integer_form(self.model)
         self.data = pack(self.model) if changed else path.read_bytes()
-        held = np.arange(len(samples)) % HOLD_OUT == HOLD_OUT - 1
-        groups = [samples[~held], samples[held]] if len(samples) >= FEWEST else [samples]
-        self.judge = Judge(self.data, groups[-1])
-        self.seen, *rest = collect(self.data, self.model.subgraphs[0], groups)
-        self.all = {i: sum((part[i] for part in rest), one) for i, one in self.seen.items()}
+        self.judge = Judge(self.data, samples)
+        count = FOLDS if len(samples) >= FEWEST else 1
+        self.folds = [np.arange(len(samples)) % count == fold for fold in reversed(range(count))]
+        groups = [samples[fold] for fold in self.folds]
+        live = live_ranges(self.model)
+        self.seen: list[Tensors] = [
+            {index: seen.within(*live.get(index, ALL)) for index, seen in part.items()}
+            for part in collect(self.data, self.model.subgraphs[0], groups)
+        ]
         self.tried: list[Candidate] = []
 
     def candidate(self, name: str, method: str, make: Make) -> Candidate:
-        """Make, audit and judge one file."""
-        data = make(_ranges(self.seen, method))
-        made = Candidate(name, method, make, data, _audited(data))
-        made.figures = self.judge.figures(data)
+        """Make and audit one file; the first fold judges it."""
+        data = make(self._ranges(method, 0))
+        made = Candidate(name, method, make, data, _audited(data), {"size_bytes": len(data)})
         self.tried.append(made)
+        try:
+            powers, made.figures["partitions"] = self.judge.powers(data, self.folds[0])
+        except (RuntimeError, ValueError) as error:
+            made.figures["failed"] = " ".join(str(error).split())[:200]
+        else:
+            made.folds.append(powers)
         return made
+
+    def settle(self, candidates: Collection[Candidate]) -> Candidate:
+        """The best over all folds, of those that the first one leaves in the running.
+
+        A fold is small, and the error of a few samples may be most of it.
+        """
+        ahead = best(candidates)
+        near = [one for one in candidates if _behind(one, ahead) <= FAR_DB]
+        for one in near:
+            for fold in range(len(one.folds), len(self.folds) if one.folds else 0):
+                data = one.make(self._ranges(one.method, fold))
+                one.folds.append(self.judge.powers(data, self.folds[fold])[0])
+        return best(near)
 
     def final(self, chosen: Candidate) -> bytes:
         """The chosen file with its ranges from all samples."""
-        return chosen.make(_ranges(self.all, chosen.method))
+        return chosen.make(self._ranges(chosen.method, None))
+
+    def _ranges(self, method: str, without: int | None) -> Ranges:
+        """Ranges by all folds but one; by all there are, where it is None or the only one."""
+        parts = [part for fold, part in enumerate(self.seen) if fold != without] or self.seen
+        whole = {index: [part[index] for part in parts] for index in parts[0]}
+        return {index: METHODS[method](reduce(add, some)) for index, some in whole.items()}
 
     def tensorflow(
         self, *, float_types: Collection[str] = (), float_names: Collection[str] = (),
@@ -91,7 +137,7 @@ class Workbench:
     def table(self, chosen: Candidate) -> list[dict[str, Any]]:
         """What was tried, for people: figures, and what was kept or why it was not."""
         return [
-            {"variant": one.name, **one.figures, "kept": one is chosen, "why": _why(one, chosen)}
+            {"variant": one.name, **_figures(one), "kept": one is chosen, "why": _why(one, chosen)}
             for one in self.tried
         ]
 
@@ -99,11 +145,13 @@ class Workbench:
 def best(candidates: Collection[Candidate]) -> Candidate:
     """The one that is nearest to the best, in its worst output and over all of them.
 
-    A gain in one output must not cost the others more. Among near equals it is the first.
+    Over the folds that judged all that run. A gain in one output must not cost the others more.
+    Among near equals it is the first.
     """
-    worst_db = max(one.sqnr_db for one in candidates)
-    mean_db = max(one.mean_db for one in candidates)
-    behind = [max(worst_db - one.sqnr_db, mean_db - one.mean_db) for one in candidates]
+    folds = min((len(one.folds) for one in candidates if one.folds), default=0)
+    figures = [(min(each), _mean(each)) for each in (one.each_db(folds) for one in candidates)]
+    worst_db, mean_db = (max(column) for column in zip(*figures, strict=True))
+    behind = [max(worst_db - worst, mean_db - mean) for worst, mean in figures]
     near = (
         one for one, db in zip(candidates, behind, strict=True) if db <= min(behind) + NOTABLE_DB
     )
@@ -115,8 +163,8 @@ def methods(calibration: str) -> list[str]:
     return list(METHODS) if calibration == "best" else [calibration]
 
 
-def _ranges(seen: dict[int, Histogram], method: str) -> Ranges:
-    return {index: METHODS[method](histogram) for index, histogram in seen.items()}
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _audited(data: bytes) -> Audit:
@@ -125,9 +173,23 @@ def _audited(data: bytes) -> Audit:
     return audit(draft)
 
 
+def _behind(one: Candidate, other: Candidate) -> float:
+    """How many dB the worst output of one lies below the other's, over folds that judged both."""
+    folds = min(len(one.folds), len(other.folds)) or None
+    return min(other.each_db(folds)) - min(one.each_db(folds))
+
+
+def _figures(one: Candidate) -> dict[str, Any]:
+    if not one.folds:
+        return one.figures
+    found = {"sqnr_db": round(one.sqnr_db, 2), "mean_db": round(one.mean_db, 2)}
+    return {**found, "folds": len(one.folds), **one.figures}
+
+
 def _why(one: Candidate, chosen: Candidate) -> str:
     if one is chosen:
         return "chosen"
     if "failed" in one.figures:
         return str(one.figures["failed"])
-    return f"{one.sqnr_db - chosen.sqnr_db:+.2f} dB against the one kept"
+    where = "" if len(one.folds) >= len(chosen.folds) else " on the first fold"
+    return f"{-_behind(one, chosen):+.2f} dB against the one kept{where}"

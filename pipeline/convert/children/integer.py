@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.convert.children.candidates import Candidate, Workbench, best, methods
+from pipeline.convert.children.candidates import Candidate, Workbench, methods
 from pipeline.errors import Refused
 
 
@@ -16,16 +16,17 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
 
     samples: .npy, float32, in the layout of the file (N H W C). `spec["calibration"]` is a method
     of `quantize.ranges`, or `best`: then each is tried, and litert-quantizer after them with the
-    most accurate one. What counts is the output error on samples that set no range.
+    most accurate one. What counts is the output error on samples that set no range: every
+    sample's turn comes.
     """
     bench = Workbench(Path(spec["model"]), np.load(spec["samples"]))
     make = bench.tensorflow()
     for method in methods(spec["calibration"]):
         bench.candidate(f"tensorflow {method}", method, make)
-    chosen = best(_whole(bench.tried))
+    chosen = bench.settle(_whole(bench.tried))
     if spec["calibration"] == "best":
         _litert(bench, chosen.method)
-        chosen = best(_whole(bench.tried))
+        chosen = bench.settle(_whole(bench.tried))
     Path(spec["out"]).write_bytes(bench.final(chosen))
     return {"variant": chosen.name, "tried": bench.table(chosen)}
 

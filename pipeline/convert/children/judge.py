@@ -8,7 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from pipeline.convert.layout import sqnr_db
+from pipeline.convert.layout import power
 
 Answers = dict[str, NDArray[np.float32]]
 
@@ -20,17 +20,16 @@ class Judge:
         self.samples = samples
         self.want, _ = answers(floating, samples)
 
-    def figures(self, data: bytes) -> dict[str, Any]:
-        """`sqnr_db` of the worst output and `mean_db` of all, `partitions` and `size_bytes`."""
-        try:
-            got, partitions = answers(data, self.samples)
-        except (RuntimeError, ValueError) as error:
-            return {"failed": " ".join(str(error).split())[:200], "size_bytes": len(data)}
-        each = [sqnr_db(want, got[name]) for name, want in self.want.items()]
-        return {
-            "sqnr_db": round(min(each), 2), "mean_db": round(sum(each) / len(each), 2),
-            "partitions": partitions, "size_bytes": len(data),
-        }  # fmt: skip
+    def powers(self, data: bytes, which: NDArray[Any]) -> tuple[NDArray[np.float64], int]:
+        """Signal and error of each output over `samples[which]`, (outputs, 2), and partitions.
+
+        Raises:
+            RuntimeError, ValueError: the runtime does not run the file.
+        """
+        got, partitions = answers(data, self.samples[which])
+        pairs = [(want[which], got[name]) for name, want in self.want.items()]
+        rows = [(power(want), power(want - found)) for want, found in pairs]
+        return np.array(rows), partitions
 
 
 def answers(data: bytes, samples: NDArray[Any]) -> tuple[Answers, int]:

@@ -13,7 +13,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from pipeline.agent.inspection import DELEGATE, delegated
-from pipeline.convert.children.candidates import Candidate, Workbench, best, methods
+from pipeline.convert.children.candidates import Candidate, Workbench, methods
 from pipeline.convert.children.sensitivity import worst_layers
 from pipeline.convert.flatbuffer import items, operator_name
 
@@ -36,7 +36,7 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     chosen = min(tried, key=_pieces)
     types = kinds[chosen.name.partition(" ")[0]]
     name = chosen.name.partition(" ")[0]
-    chosen = best([chosen, *(_make(bench, name, method, types) for method in others)])
+    chosen = bench.settle([chosen, *(_make(bench, name, method, types) for method in others)])
     if chosen.sqnr_db < spec["budget_db"]:
         chosen = _with_float_layers(bench, chosen, name, types, spec["budget_db"])
     Path(spec["out"]).write_bytes(bench.final(chosen))
@@ -88,14 +88,14 @@ def _with_float_layers(
     bench: Workbench, chosen: Candidate, name: str, types: frozenset[str], budget_db: float
 ) -> Candidate:
     """The first of 1, 2, 4, ... worst layers in float that meets the budget; else the best seen."""
-    ranked = worst_layers(bench.data, chosen.data, bench.judge.samples)
+    ranked = worst_layers(bench.data, chosen.data, bench.judge.samples[bench.folds[0]])
     seen = [chosen]
     for count in _doubling(len(ranked) // 2):
         one = _make(bench, name, chosen.method, types, tuple(ranked[:count]))
         seen.append(one)
-        if one.sqnr_db >= budget_db:
+        if one.sqnr_db >= budget_db and bench.settle([one]).sqnr_db >= budget_db:
             return one
-    return best(seen)
+    return bench.settle(seen)
 
 
 def _doubling(most: int) -> Iterator[int]:
