@@ -68,7 +68,14 @@ class Alignment:
         if not self.counts_of(axis):
             return False
         row = torch.tensor(self.table[axis][:-1])
-        group = next(group for group in self._groups() if bool(row[group].any()))
+        return self._can(next(group for group in self._groups() if bool(row[group].any())))
+
+    def misfits(self) -> list[Family]:
+        """The families that share axes of which no widths make multiples."""
+        groups = [group for group in self._groups() if self._can(group) is False]
+        return [self.found[int(i)] for group in groups for i in group]
+
+    def _can(self, group: Tensor) -> bool | None:
         multiples = _within(group, self.counts, self.fixed)
         filled = _within(group, self.every, self.rest)
         limits = [(0, self.found[int(i)].width) for i in group]

@@ -24,7 +24,7 @@ from pipeline.prune.plan import check_fits, make
 from pipeline.prune.planfile import Plan
 from pipeline.prune.report import costs_before, frozen, report
 from pipeline.prune.resize import Resizer
-from pipeline.prune.rewrite import removed_classes, rewrite
+from pipeline.prune.rewrite import prepared, removed_classes, rewrite
 from pipeline.prune.shuffles import untie
 from pipeline.prune.stage import NO_SETTINGS, PruneConfig
 from pipeline.prune.trace import Trace
@@ -76,7 +76,10 @@ def prune_graph(
         CertificateError: the result would be wrong, a bug of ours.
     """
     _check_finite(graph_module)
-    graph_module = untie(fold(graph_module))
+    if plan is None:
+        graph_module = untie(fold(graph_module), cfg.multiple)
+    else:
+        graph_module = prepared(graph_module, plan)
     settings = cfg.model_dump(mode="json", exclude=NO_SETTINGS)
     settings |= {"round_to": cfg.multiple, "scope": cfg.allocation}
     if plan is not None:

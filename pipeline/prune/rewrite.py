@@ -16,6 +16,7 @@ from pipeline.prune.cost import BATCH
 from pipeline.prune.families import Family, cut_outputs, families
 from pipeline.prune.fold import fold
 from pipeline.prune.plan import check_fits, kept_channels
+from pipeline.prune.planfile import check
 from pipeline.prune.resize import Resizer
 from pipeline.prune.shapes import shapes
 from pipeline.prune.shuffles import untie
@@ -30,7 +31,7 @@ def apply(graph_module: fx.GraphModule, plan: Mapping[str, Any]) -> fx.GraphModu
     Raises:
         UsageError: this is no plan, or one for another model.
     """
-    graph_module = untie(fold(graph_module))
+    graph_module = prepared(graph_module, plan)
     if plan.get("blocks"):
         return apply_blocks(graph_module, dict(plan))
     check_fits(plan, graph_module)
@@ -38,6 +39,16 @@ def apply(graph_module: fx.GraphModule, plan: Mapping[str, Any]) -> fx.GraphModu
     heads = settings.get("granularity") == "heads"
     trace = Trace(graph_module, uncertified=settings.get("allow_uncertified", False), heads=heads)
     return rewrite(graph_module, trace, families(trace, graph_module.state_dict()), plan)
+
+
+def prepared(graph_module: fx.GraphModule, plan: Mapping[str, Any]) -> fx.GraphModule:
+    """The graph that a plan's families are of: computed weights folded, shuffles untied.
+
+    Raises:
+        UsageError: this is no plan.
+    """
+    check(plan)
+    return untie(fold(graph_module), plan["settings"].get("round_to", 1))
 
 
 def rewrite(

@@ -11,8 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from pipeline.models.graph import named_tensors
+from pipeline.prune.align import Alignment
 from pipeline.prune.cost import BATCH
-from pipeline.prune.families import CUTS
+from pipeline.prune.families import CUTS, families
+from pipeline.prune.labels import core
 from pipeline.prune.rules import name_of
 from pipeline.prune.shapes import shapes
 from pipeline.prune.trace import Trace
@@ -36,21 +39,34 @@ class Shuffle:
         return any(node.name in trace.collapsed for node in (*self.moves, *cuts))
 
 
-def untie(graph_module: fx.GraphModule) -> fx.GraphModule:
+def untie(graph_module: fx.GraphModule, multiple: int = 1) -> fx.GraphModule:
     """The same function, with shuffles that would hold their channels fixed as `index_select`.
 
     A shuffle by views keeps its shape only if the same places of all its groups go. Where several
     follow each other, as between the halves of a ShuffleNet's stage, this can tie all channels of a
-    layer to each other. Those shuffles, and no others (kernels move a view faster), become what
-    they are: a permutation, of which any channel can go. A graph without them is given back.
+    layer to each other, or into pieces of which no widths make multiples. Those shuffles, and no
+    others (kernels move a view faster), become what they are: a permutation, of which any channel
+    can go. A graph without them is given back.
     """
     while known := list(_shuffles(graph_module)):
         trace = Trace(graph_module)
         held = [shuffle for shuffle in known if shuffle.ties_all(trace)]
+        held = held or _misfits(trace, known, multiple)[-1:]
         if not held:
             break
         graph_module = _picked(graph_module, held)
     return graph_module
+
+
+def _misfits(trace: Trace, known: Sequence[Shuffle], multiple: int) -> list[Shuffle]:
+    """The shuffles of channels that no widths align."""
+    found = families(trace, named_tensors(trace.graph_module))
+    misfits = Alignment(found, {}, multiple).misfits() if multiple > 1 else []
+    if not misfits:
+        return []
+    labels = torch.cat([family.labels for family in misfits])
+    made = [trace.labels.find(core(trace.of(shuffle.moves[-1]))) for shuffle in known]
+    return [s for s, one in zip(known, made, strict=True) if bool(torch.isin(one, labels).any())]
 
 
 def _shuffles(graph_module: fx.GraphModule) -> Iterator[Shuffle]:

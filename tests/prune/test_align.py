@@ -100,3 +100,10 @@ def test_an_axis_that_cannot_be_a_multiple_is_named() -> None:
     assert [row["axis"] for row in rows] == ["qkv.weight:0", "qkv.bias:0"]
     assert [row["possible"] for row in rows] == [False, False]
     assert rows[0]["reason"].endswith("(1 + 2 * 16)")
+
+
+def test_shuffles_that_leave_no_widths_are_permutations() -> None:
+    """Halves of ten channels, shuffled five times: by views, some axes are no multiples of 4."""
+    cfg = PruneConfig(ratio=0.5, round_to=4)
+    report = check(Shuffled(20, 5), cfg=cfg)
+    assert report["unaligned"] == []
