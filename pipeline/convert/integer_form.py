@@ -27,7 +27,7 @@ class Writer:
 
     def constant(self, values: Any, dtype: type[Any] = np.float32) -> int:
         """The index of a new constant of one axis."""
-        array = np.atleast_1d(np.asarray(values, dtype))
+        array = np.atleast_1d(np.ascontiguousarray(values, dtype))
         buffer, tensor = schema.BufferT(), schema.TensorT()
         buffer.data = array.view(np.uint8).ravel()
         self.model.buffers.append(buffer)
@@ -45,7 +45,16 @@ class Writer:
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def add(self, name: str, inputs: Sequence[int], output: int, fused: int = Fused.NONE) -> int:
+    def numbers(self, index: int) -> list[int]:
+        """An int32 constant's; nothing where it is computed."""
+        data = self.model.buffers[self.graph.tensors[index].buffer].data
+        known = np.zeros(0, np.uint8) if data is None else np.asarray(data, np.uint8)
+        return [int(number) for number in known.view(np.int32)]
+
+    def add(
+        self, name: str, inputs: Sequence[int], output: int, fused: int = Fused.NONE,
+        axis: int | None = None,
+    ) -> int:  # fmt: skip
         """One operator; returns its output."""
         operator = schema.OperatorT()
         operator.opcodeIndex = operator_code(self.model, getattr(schema.BuiltinOperator, name))
@@ -57,6 +66,8 @@ class Writer:
             operator.builtinOptions = getattr(schema, f"{kind}T")()
             if hasattr(operator.builtinOptions, "fusedActivationFunction"):
                 operator.builtinOptions.fusedActivationFunction = fused
+            if axis is not None:
+                operator.builtinOptions.axis = axis
         self.operators.append(operator)
         return output
 
@@ -113,17 +124,30 @@ def _hard_swish(writer: Writer, inputs: list[int], outputs: list[int], _read: se
     return True
 
 
+def _reverse(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
+    """Has an int8 kernel that copies; but no quantizer knows that it must keep the scale."""
+    axes = writer.numbers(inputs[1])
+    if not axes:
+        return False
+    source, shape = inputs[0], writer.graph.tensors[inputs[0]].shape
+    for left, axis in reversed(list(enumerate(axes))):
+        order = writer.constant(np.arange(int(shape[axis]))[::-1], np.int32)
+        target = writer.between(outputs[0]) if left else outputs[0]
+        source = writer.add("GATHER", [source, order], target, axis=axis % len(shape))
+    return True
+
+
 def _split(writer: Writer, inputs: list[int], outputs: list[int], read: set[int]) -> bool:
     """A part that nobody reads gets no scale, and then none of them does: the others are cut."""
     if all(output in read for output in outputs):
         return False
     graph = writer.graph
     axis, whole = inputs
-    buffer = writer.model.buffers[graph.tensors[axis].buffer].data
-    if buffer is None or not len(buffer):
+    known = writer.numbers(axis)
+    if not known:
         return False
     rank = len(graph.tensors[whole].shape)
-    at = int(np.asarray(buffer, np.uint8).view(np.int32)[0]) % rank
+    at = known[0] % rank
     begin = 0
     for output in outputs:
         size = [int(n) for n in graph.tensors[output].shape]
@@ -137,4 +161,5 @@ def _split(writer: Writer, inputs: list[int], outputs: list[int], read: set[int]
 
 FORMS: dict[str, Form] = {
     "NEG": _neg, "SQUARE": _square, "ELU": _elu, "HARD_SWISH": _hard_swish, "SPLIT": _split,
+    "REVERSE_V2": _reverse,
 }  # fmt: skip

@@ -32,6 +32,12 @@ FUSED = {
     schema.ActivationFunctionType.RELU6: FUNCTIONS["RELU6"],
     schema.ActivationFunctionType.RELU_N1_TO_1: FUNCTIONS["RELU_N1_TO_1"],
 }
+OWN_SCALE = frozenset({
+    "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL", "ADD",
+    "SUB", "MUL", "MEAN", "SUM",
+})  # fmt: skip
+"""Makers of a tensor that nothing else shares a scale with: what only moves values hands its scale
+on to what it read, which others may read whole."""
 GATES = frozenset({"LOGISTIC", "ADD", "RELU", "RELU6", "RELU_0_TO_1"})
 """0 at the low end of what is live for them; an ADD is, where it has such a function fused in."""
 
@@ -39,7 +45,7 @@ GATES = frozenset({"LOGISTIC", "ADD", "RELU", "RELU6", "RELU_0_TO_1"})
 def live_ranges(model: Any) -> dict[int, Range]:
     """{tensor: (low, high)} beyond which no reader tells one value from another; others left out.
 
-    Outputs of the graph are left out too.
+    Outputs of the graph are left out too, and tensors whose scale is not their own.
     """
     graph = model.subgraphs[0]
     readers: dict[int, list[Any]] = defaultdict(list)
@@ -53,7 +59,8 @@ def live_ranges(model: Any) -> dict[int, Range]:
     for index, those in readers.items():
         ends = [_end(model, operator, index, makers) for operator in those]
         low, high = min(low for low, _ in ends), max(high for _, high in ends)
-        if (low, high) != ALL and index not in kept:
+        own = index in makers and operator_name(model, makers[index]) in OWN_SCALE
+        if (low, high) != ALL and index not in kept and own:
             found[index] = (low, high)
     return found
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.convert.children.candidates import Candidate, Workbench, best
-from tests.convert.test_integer_form import SHAPE, float_file
+from tests.convert.test_integer_form import FUNCTIONS, SHAPE, float_file
 
 
 def candidate(name: str, worst_db: float, mean_db: float) -> Candidate:
@@ -50,7 +50,7 @@ def test_every_sample_judges_and_none_judges_a_range_it_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "float.tflite").write_bytes(float_file("HARD_SWISH"))
+    (tmp_path / "float.tflite").write_bytes(float_file(FUNCTIONS["HARD_SWISH"]))
     samples = np.random.default_rng(0).standard_normal((16, *SHAPE[1:])).astype(np.float32)
     samples[5] *= 30  # what it clips shows in the fold it is in, and nowhere else
     bench = Workbench(tmp_path / "float.tflite", samples)

@@ -23,15 +23,16 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "ELU": tf.nn.elu,
     "HARD_SWISH": lambda x: x * tf.nn.relu6(x + 3.0) * (1 / 6),
     "SPLIT": lambda x: tf.split(x, 4, -1)[2] + 1.0,
+    "REVERSE_V2": lambda x: tf.maximum(x, 0.5 * tf.reverse(x, [1, 2])),
 }
 
 
-def float_file(name: str) -> bytes:
+def float_file(function: Callable[[Any], Any]) -> bytes:
     """A convolution, the function, and a convolution."""
     weights = np.random.default_rng(0).standard_normal((1, 1, 8, 8)).astype(np.float32) / 3
 
     def call(x: Any) -> Any:
-        x = FUNCTIONS[name](tf.nn.conv2d(x, weights, 1, "VALID"))
+        x = function(tf.nn.conv2d(x, weights, 1, "VALID"))
         return tf.nn.conv2d(x, weights[:, :, : x.shape[-1]], 1, "VALID")
 
     module = tf.Module()
@@ -54,7 +55,7 @@ def kinds(model: Any) -> set[str]:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_the_same_function_without_the_operator(name: str) -> None:
-    data = float_file(name)
+    data = float_file(FUNCTIONS[name])
     model = read(data)
     assert name in kinds(model)
     assert integer_form(model) == 1
@@ -69,7 +70,7 @@ def test_it_quantizes_throughout(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the child's own folder
-    (tmp_path / "float.tflite").write_bytes(float_file(name))
+    (tmp_path / "float.tflite").write_bytes(float_file(FUNCTIONS[name]))
     samples = np.random.default_rng(2).standard_normal((16, *SHAPE[1:])).astype(np.float32)
     np.save(tmp_path / "samples.npy", samples)
     out = tmp_path / "int8.tflite"

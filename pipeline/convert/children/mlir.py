@@ -6,13 +6,16 @@ float file notes for its tensors. So percentiles or trained ranges go in the sam
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.convert.flatbuffer import pack
+from pipeline.convert.flatbuffer import items, operator_name, pack
 from pipeline.quantize.ranges import Range
+
+CHOOSES = frozenset({"MAXIMUM", "MINIMUM", "SELECT", "SELECT_V2"})
 
 
 def quantize(
@@ -28,7 +31,7 @@ def quantize(
     from tensorflow.lite.python.convert import mlir_quantize
 
     port = tf.int8 if integer_ports else tf.float32
-    noted = _note(model, ranges)
+    noted = _note(model, _mended(model, ranges))
     made = mlir_quantize(
         noted, False, integer_ports, input_data_type=port, output_data_type=port,
         denylisted_ops=set(float_types) or None, denylisted_nodes=set(float_names) or None,
@@ -48,3 +51,24 @@ def _note(model: Any, ranges: Mapping[int, Range]) -> bytes:
     finally:
         for index, quantization in before.items():
             tensors[index].quantization = quantization
+
+
+def _mended(model: Any, ranges: Mapping[int, Range]) -> dict[int, Range]:
+    """Ranges that the quantizer can take as they are.
+
+    It gives the operands of an operator that chooses the scale of the result, which clips what
+    others read of them: the result gets the range of such operands. Of a tensor that is always 0 it
+    would make a scale that no kernel takes.
+    """
+    graph = model.subgraphs[0]
+    found = {index: (low, high if high > low else 1.0) for index, (low, high) in ranges.items()}
+    readers = Counter(int(i) for operator in graph.operators for i in set(items(operator.inputs)))
+    readers.update(int(index) for index in items(graph.outputs))
+    for operator in graph.operators:
+        if operator_name(model, operator) not in CHOOSES:
+            continue
+        shared = [int(i) for i in items(operator.inputs) if i in found and readers[int(i)] > 1]
+        for index in (int(i) for i in items(operator.outputs) if i in found):
+            ends = [found[index], *(found[i] for i in shared)]
+            found[index] = min(low for low, _ in ends), max(high for _, high in ends)
+    return found
