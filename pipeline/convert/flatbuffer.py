@@ -84,3 +84,13 @@ def operator_code(model: Any, builtin: int) -> int:
     )
     model.operatorCodes.append(code)
     return len(model.operatorCodes) - 1
+
+
+def forget_unused_codes(model: Any) -> None:
+    """Take operators' codes that nothing uses out of a model: a runtime refuses unknown ones."""
+    operators = [operator for graph in model.subgraphs for operator in items(graph.operators)]
+    used = sorted({operator.opcodeIndex for operator in operators})
+    place = {index: number for number, index in enumerate(used)}
+    model.operatorCodes = [model.operatorCodes[index] for index in used]
+    for operator in operators:
+        operator.opcodeIndex = place[operator.opcodeIndex]

@@ -16,6 +16,11 @@ from ai_edge_litert import schema_py_generated as schema
 from pipeline.convert.flatbuffer import items, operator_code, operator_name
 
 Fused = schema.ActivationFunctionType
+TYPES: dict[type[Any], int] = {
+    np.float32: schema.TensorType.FLOAT32,
+    np.int32: schema.TensorType.INT32,
+    np.int8: schema.TensorType.INT8,
+}
 
 
 class Writer:
@@ -32,14 +37,16 @@ class Writer:
         buffer.data = array.view(np.uint8).ravel()
         self.model.buffers.append(buffer)
         tensor.buffer, tensor.shape = len(self.model.buffers) - 1, np.array(array.shape, np.int32)
-        tensor.type = schema.TensorType.FLOAT32 if dtype is np.float32 else schema.TensorType.INT32
+        tensor.type = TYPES[dtype]
         tensor.name = b"integer_form/constant_%d" % len(self.graph.tensors)
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def between(self, like: int) -> int:
-        """The index of a new activation, of the shape of another."""
+    def between(self, like: int, plain: int | None = None) -> int:
+        """The index of a new activation, of the shape of another; `plain`: of that type."""
         tensor = copy.copy(self.graph.tensors[like])
+        if plain is not None:
+            tensor.type, tensor.quantization = plain, None
         tensor.name = b"integer_form/%d" % len(self.graph.tensors)
         tensor.buffer = 0
         self.graph.tensors.append(tensor)
@@ -124,6 +131,16 @@ def _hard_swish(writer: Writer, inputs: list[int], outputs: list[int], _read: se
     return True
 
 
+def _div(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
+    """a times 1 / b, which is a function of one value (`tables`)."""
+    buffers, tensors = writer.model.buffers, writer.graph.tensors
+    if any(buffers[tensors[i].buffer].data is not None for i in inputs):
+        return False
+    inverse = writer.add("DIV", [writer.constant(1), inputs[1]], writer.between(inputs[1]))
+    writer.add("MUL", [inputs[0], inverse], outputs[0])
+    return True
+
+
 def _reverse(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
     """Has an int8 kernel that copies; but no quantizer knows that it must keep the scale."""
     axes = writer.numbers(inputs[1])
@@ -161,5 +178,5 @@ def _split(writer: Writer, inputs: list[int], outputs: list[int], read: set[int]
 
 FORMS: dict[str, Form] = {
     "NEG": _neg, "SQUARE": _square, "ELU": _elu, "HARD_SWISH": _hard_swish, "SPLIT": _split,
-    "REVERSE_V2": _reverse,
+    "REVERSE_V2": _reverse, "DIV": _div,
 }  # fmt: skip

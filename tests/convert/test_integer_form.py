@@ -14,7 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 from pipeline.convert.audit import audit
 from pipeline.convert.children.integer import main as quantize
 from pipeline.convert.flatbuffer import items, operator_name, pack, read
-from pipeline.convert.integer_form import FORMS, integer_form
+from pipeline.convert.integer_form import integer_form
 
 SHAPE = (1, 6, 5, 8)
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
@@ -53,7 +53,7 @@ def kinds(model: Any) -> set[str]:
     return {operator_name(model, one) for one in items(model.subgraphs[0].operators)}
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_same_function_without_the_operator(name: str) -> None:
     data = float_file(FUNCTIONS[name])
     model = read(data)
@@ -65,7 +65,7 @@ def test_the_same_function_without_the_operator(name: str) -> None:
     np.testing.assert_allclose(answer(pack(model), x), answer(data, x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_it_quantizes_throughout(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

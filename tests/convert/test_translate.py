@@ -307,6 +307,35 @@ def test_passes_over_the_graph_fold_and_fuse() -> None:
     assert kinds == ["Conv", "Div", "Gelu", "Conv", "DepthToSpace"]
 
 
+@pytest.mark.parametrize("expand", [True, False])
+def test_a_division_by_its_norm_is_one_operator(expand: bool) -> None:
+    constants = {"axes": ints(1), "least": np.float32(1e-12), "shape": ints(*image.shape)}
+    nodes = [
+        helper.make_node("ReduceL2", ["x", "axes"], ["n"]),
+        helper.make_node("Clip", ["n", "least"], ["c"]),
+        *([helper.make_node("Expand", ["c", "shape"], ["e"])] if expand else []),
+        helper.make_node("Div", ["x", "e" if expand else "c"], ["y"]),
+    ]
+    x = image.copy()
+    x[:, :, 2, 3] = 0
+    made = model(nodes, {"x": x}, constants)
+    want = expected(made, {"x": x})[0]
+    assert fold(made) == {"fuse_l2_norms": 1}
+    assert "Div" not in [node.op_type for node in made.graph.node]
+    (got,) = lowered(made, {"x": stored(x, (0, 2, 3, 1))})
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+def test_a_division_by_another_norm_stays() -> None:
+    constants = {"axes": ints(1), "least": np.float32(0.5)}
+    nodes = [
+        helper.make_node("ReduceL2", ["x", "axes"], ["n"]),
+        helper.make_node("Clip", ["n", "least"], ["c"]),
+        helper.make_node("Div", ["x", "c"], ["y"]),
+    ]
+    assert fold(model(nodes, {"x": image}, constants)) == {}
+
+
 @pytest.mark.parametrize("never", [-np.inf, -3.4e38, -1e9])
 @pytest.mark.parametrize("op", ["Add", "Where"])
 def test_masks_are_finite_in_front_of_a_softmax(op: str, never: float) -> None:

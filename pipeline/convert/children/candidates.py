@@ -16,10 +16,11 @@ from pipeline.convert.audit import Audit, audit
 from pipeline.convert.children import lite, mlir
 from pipeline.convert.children.judge import Judge
 from pipeline.convert.children.statistics import Tensors, collect
-from pipeline.convert.flatbuffer import pack, reading
+from pipeline.convert.flatbuffer import pack, read, reading
 from pipeline.convert.integer_form import integer_form
 from pipeline.convert.layout import ratio_db
 from pipeline.convert.live import ALL, live_ranges
+from pipeline.convert.tables import look_up
 from pipeline.quantize.ranges import METHODS, Range
 
 FOLDS = 4  # of the samples; each judges files whose ranges the other three set
@@ -124,11 +125,17 @@ class Workbench:
         self, *, float_types: Collection[str] = (), float_names: Collection[str] = (),
         integer_ports: bool = True,
     ) -> Make:  # fmt: skip
-        """TensorFlow's quantizer, see `mlir.quantize`."""
-        return lambda ranges: mlir.quantize(
-            self.model, ranges, float_types=float_types, float_names=float_names,
-            integer_ports=integer_ports,
-        )  # fmt: skip
+        """TensorFlow's quantizer, see `mlir.quantize`; with `integer_ports`, tables too."""
+
+        def make(ranges: Ranges) -> bytes:
+            data = mlir.quantize(
+                self.model, ranges, float_types=float_types, float_names=float_names,
+                integer_ports=integer_ports,
+            )  # fmt: skip
+            made = read(data)
+            return pack(made) if integer_ports and look_up(made) else data
+
+        return make
 
     def litert(self) -> Make:
         """litert-quantizer's static recipe."""

@@ -12,6 +12,7 @@ from onnx import numpy_helper
 
 Pass = Callable[[onnx.ModelProto], int]
 NEVER, SOFT = -1e4, -40.0
+NEXT_TO_NOTHING = 1e-5
 LINEAR = {"Conv": 0, "ConvTranspose": 1}
 
 
@@ -47,7 +48,14 @@ def soften_masks(model: onnx.ModelProto) -> int:
     return sum(_soften(model, node) for op in ("Add", "Where") for node in _of(model, op))
 
 
-PASSES: tuple[Pass, ...] = (fold_batch_norms, fuse_gelus, unshuffle_depths, soften_masks)
+def fuse_l2_norms(model: onnx.ModelProto) -> int:
+    """x / max(norm of x, next to nothing) into one LpNormalization: int8 divides badly."""
+    return sum(_fuse_norm(model, node) for node in _of(model, "Div"))
+
+
+PASSES: tuple[Pass, ...] = (
+    fold_batch_norms, fuse_gelus, fuse_l2_norms, unshuffle_depths, soften_masks,
+)  # fmt: skip
 
 
 def _of(model: onnx.ModelProto, op: str) -> list[onnx.NodeProto]:
@@ -190,6 +198,26 @@ def _replace_gelu(
     for node in nodes[1:]:
         model.graph.node.remove(node)
     model.graph.node.insert(place - len(nodes) + 2, made)
+    return True
+
+
+def _fuse_norm(model: onnx.ModelProto, divide: onnx.NodeProto) -> bool:
+    maker = _maker(model, divide.input[1])
+    if maker is not None and maker.op_type == "Expand":
+        maker = _maker(model, maker.input[0])
+    if maker is None or maker.op_type not in ("Clip", "Max") or len(maker.input) != 2:
+        return False
+    norm, least = _with_number(model, maker)
+    reduce = _maker(model, norm) if norm else None
+    if reduce is None or reduce.op_type != "ReduceL2" or reduce.input[0] != divide.input[0]:
+        return False
+    axes = _constant(model, reduce.input[1]) if len(reduce.input) > 1 else None
+    kept = _attribute(reduce, "keepdims", 1) == 1
+    if axes is None or axes.size != 1 or not kept or least is None or least > NEXT_TO_NOTHING:
+        return False
+    divide.op_type = "LpNormalization"
+    del divide.input[1:]
+    divide.attribute.append(onnx.helper.make_attribute("axis", int(axes.ravel()[0])))
     return True
 
 

@@ -10,7 +10,7 @@ REASONS: dict[str, tuple[int, str]] = {
     "convnext_atto": (0, "channels stay last throughout"),
     "levit_128s": (44, "four an attention, eleven of them"),
     "mobilevit_xxs": (45, "patches are cut across the image, and attention over them"),
-    "edgenext_xx_small": (18, "attention over channels: three an attention, and positions"),
+    "edgenext_xx_small": (12, "attention over channels, three of them, and positions"),
     "conformer_block": (4, "one attention: heads out of and into the tokens"),
     "vit_tiny_patch16_224": (48, "four an attention, twelve of them"),
     "test_vit": (24, "four an attention, six of them"),

@@ -15,6 +15,8 @@ from pipeline.convert.translate.rules.linear import contracted
 from pipeline.convert.translate.rules.reduction import reduced
 from pipeline.convert.translate.value import Value, last, rows
 
+LEAST_POWER = 1e-24  # a vector of zeros stays one
+
 
 @rule("Softmax", "LogSoftmax")
 def softmax(node: Node) -> Value:
@@ -104,7 +106,8 @@ def lp_norm(node: Node) -> Value:
         size = reduced(tf.reduce_sum, like(value, tf.abs(value.tensor)), [axis])
         return elementwise(tf.divide, value, size)
     power = reduced(tf.reduce_sum, like(value, value.tensor * value.tensor), [axis])
-    return elementwise(tf.multiply, value, like(power, tf.math.rsqrt(power.tensor)))
+    inverse = tf.math.rsqrt(tf.maximum(power.tensor, LEAST_POWER))
+    return elementwise(tf.multiply, value, like(power, inverse))
 
 
 @rule("LRN")
