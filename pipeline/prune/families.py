@@ -76,7 +76,7 @@ class Family:
 
     def weights(self) -> list[Tensor]:
         """One (width, n) float matrix for each learned member."""
-        return [_rows(self.tensors[m.tensor], m) for m in self._learned()]
+        return [_rows(self.tensors[m.tensor], m) for m in self.learned()]
 
     def gradients(self) -> list[Tensor]:
         """The gradients of `weights()`, in the same order."""
@@ -92,7 +92,7 @@ class Family:
 
     def scales(self) -> list[Tensor]:
         """Batch norm scales of these channels, each (width, n); none where there is no norm."""
-        mine = [m for m in self._learned() if m.tensor in self.evidence.scales]
+        mine = [m for m in self.learned() if m.tensor in self.evidence.scales]
         return [_rows(self.tensors[m.tensor], m) for m in mine]
 
     def activations(self) -> list[Tensor]:
@@ -116,13 +116,14 @@ class Family:
 
     def _of(self, kind: str) -> list[Tensor]:
         known: Mapping[str, Tensor] = getattr(self.evidence, kind)
-        missing = [m.tensor for m in self._learned() if m.tensor not in known]
+        missing = [m.tensor for m in self.learned() if m.tensor not in known]
         if missing:
             fix = f"give data, and your criterion the attribute needs = ('{kind}',)"
             raise UsageError(f"no {kind} of '{missing[0]}' was gathered", fix=fix)
-        return [_rows(known[m.tensor], m) for m in self._learned()]
+        return [_rows(known[m.tensor], m) for m in self.learned()]
 
-    def _learned(self) -> list[Member]:
+    def learned(self) -> list[Member]:
+        """The members that are parameters, as `weights()` has them."""
         return [m for m in self.members if isinstance(self.tensors[m.tensor], Parameter)]
 
 

@@ -63,6 +63,9 @@ class Resizer:
                 held[node.name] = stored.get(self.trace.name(node), held[node.name])
             elif value is not None:
                 held[node.name] = pytree.tree_map_only(Tensor, self.size, value)
+                if node.name in self.trace.rows:
+                    rows = self.trace.rows[node.name].vector
+                    held[node.name][-2] = int(self.keep(rows).sum())
         return held
 
     def _stored(self) -> dict[str, list[int]]:

@@ -11,6 +11,7 @@ from torch import Tensor, fx
 from pipeline.prune import rules
 from pipeline.prune.heads import head_axis
 from pipeline.prune.labels import Labels, core, fixed
+from pipeline.prune.rules.outer import Rows
 from pipeline.prune.shapes import moving_axes, shapes
 from pipeline.prune.zeros import keeps_zero
 
@@ -50,7 +51,9 @@ class Trace:
     `uncertified` lets channels go where the result cannot be proven, see `Coupled`. With `heads`,
     attention keeps the width of its heads and they go whole; their labels are then in `heads`.
     `picked` are the axis and the places of operators that pick channels by constants; `collapsed`
-    are the nodes that hold channels because all of their places are tied to each other.
+    are the nodes that hold channels because all of their places are tied to each other; `rows`
+    the labels along a second axis, see `rules.outer`; `zero` the nodes in which removed channels
+    are zero, which `zero_or_not` says of some.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Trace:
         self.labels = Labels()
         self.values: dict[str, Value] = {}
         self.zero: set[str] = set()
+        self.zero_or_not: dict[str, bool] = {}
+        self.rows: dict[str, Rows] = {}
         self.constants: set[str] = set()
         self.freezes: list[Freeze] = []
         self._axes: dict[tuple[str, int], Tensor] = {}

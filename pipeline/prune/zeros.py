@@ -15,7 +15,8 @@ MAKES = {"conv1d", "conv2d", "conv3d", "linear", "conv_transpose1d", "conv_trans
           "conv_transpose3d", "embedding", "embedding_bag", "zeros", "new_zeros", "zeros_like",
           "gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell"}  # fmt: skip
 PASSES = {
-    "permute", "transpose", "t", "movedim", "view", "reshape", "_unsafe_view", "flatten",
+    "permute", "transpose", "t", "mT", "numpy_T", "adjoint", "swapaxes", "movedim",
+    "view", "reshape", "_unsafe_view", "flatten",
     "unflatten", "unsqueeze", "squeeze", "expand", "select", "narrow", "slice", "split",
     "split_with_sizes", "chunk", "unbind", "getitem", "repeat", "cat", "stack", "contiguous",
     "clone", "alias", "detach", "dropout", "feature_dropout", "to", "_to_copy", "type_as",
@@ -40,6 +41,8 @@ def keeps_zero(trace: Trace, node: fx.Node) -> bool:
         return True
     if node.op != "call_function":
         return False
+    if node.name in trace.zero_or_not:
+        return trace.zero_or_not[node.name]
     name = name_of(node)
     if name in _PRODUCTS and _carried(trace, node):
         return _carries_zero(trace, node)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, fx
 
 from pipeline.prune.labels import along, fixed
-from pipeline.prune.rules import name_of, rule
+from pipeline.prune.rules import name_of, outer, rule
 from pipeline.prune.rules.contraction import contract, is_stored
 from pipeline.prune.rules.pointwise import combine
 
@@ -41,7 +41,10 @@ def _product(trace: Trace, node: fx.Node, left: Any, right: Any) -> Tensor:
     if b[0].dim() == 1:  # a vector is a matrix of one column
         column = (b[0].unsqueeze(1), b[1])
         return trace.settled(multiply(trace, node, a, column, (*shape, 1)).squeeze(-1), node)
-    return trace.settled(multiply(trace, node, a, b), node)
+    known = outer.contract(trace, node, a, b)
+    if known is None:
+        known = outer.make(trace, node, a, b)
+    return trace.settled(multiply(trace, node, a, b) if known is None else known, node)
 
 
 def _operand(trace: Trace, arg: Any) -> tuple[Tensor, bool]:

@@ -24,6 +24,8 @@ SCOPES = ("local", "global", "isomorphic")
 DEFAULTS = tuple(f"{criterion} {scope}" for criterion in CRITERIA for scope in SCOPES)
 """What could be the default; chosen on validation."""
 RIVALS = ("torch-pruning local", "torch-pruning global")
+SAME = "tests.benchmarks.accuracy.scores:group_magnitude global"
+"""Our pruner with the score of the rival, to tell the two apart."""
 UNIFORM, RANDOM, SCRATCH = "l2 local", "random local", "from scratch"
 HALVINGS = 12
 

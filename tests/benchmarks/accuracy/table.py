@@ -9,7 +9,15 @@ from typing import Any
 
 from scipy import stats
 
-from tests.benchmarks.accuracy.arms import CRITERIA, DEFAULTS, RANDOM, RIVALS, SCRATCH, UNIFORM
+from tests.benchmarks.accuracy.arms import (
+    CRITERIA,
+    DEFAULTS,
+    RANDOM,
+    RIVALS,
+    SAME,
+    SCRATCH,
+    UNIFORM,
+)
 
 Line = dict[str, Any]
 
@@ -67,7 +75,7 @@ def text(lines: list[Line], folder: Path) -> str:
                     else f"| {arm} | {100 * mean:.2f} | |")  # fmt: skip
     default = chosen(lines)
     rows += ["", f"default: {default}"]
-    arms = dict.fromkeys([default, *RIVALS, UNIFORM, RANDOM, SCRATCH])
+    arms = dict.fromkeys([default, *RIVALS, SAME, UNIFORM, RANDOM, SCRATCH])
     tested = [{**x, "test": json.loads((folder / x["test_file"]).read_text())} for x in lines]
     tested = [x for x in tested if x["arm"] in (*arms, "dense")]
     for task in dict.fromkeys(x["task"] for x in tested):
@@ -90,7 +98,7 @@ def _table(task: str, lines: list[Line], default: str, arms: list[str]) -> list[
             reached = statistics.mean(x["macs"] for x in theirs.values())
             scores = [100 * x["test"] for x in theirs.values()]
             both = [100 * (ours[s]["test"] - theirs[s]["test"]) for s in theirs if s in ours]
-            name = f"**{arm}** (default)" if arm == default else arm
+            name = f"**{arm}** (default)" if arm == default else arm.rpartition(":")[2]
             name += "" if len(theirs) == len(ours) else f" ({len(theirs)} seeds)"
             gap = "" if arm == default else interval(both, signed=True)
             row = f"| {reached:.1%} | {name} | {100 * params:.1f} | {interval(scores)} | {gap} |"
