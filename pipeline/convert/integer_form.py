@@ -7,6 +7,7 @@ sum and two products the graph stays in one piece.
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,16 +80,17 @@ class Writer:
         return output
 
 
-Form = Callable[[Writer, list[int], list[int], set[int]], bool]
-"""(writer, inputs, outputs, tensors that are read) to whether it applied."""
+Reads = Counter[int]
+Form = Callable[[Writer, list[int], list[int], Reads], bool]
+"""(writer, inputs, outputs, how often each tensor is read) to whether it applied."""
 
 
 def integer_form(model: Any) -> int:
     """Rewrite the main graph of an object tree in place; returns how many operators changed."""
     writer, changed = Writer(model), 0
     graph = model.subgraphs[0]
-    read = {int(i) for operator in graph.operators for i in items(operator.inputs)}
-    read |= {int(index) for index in items(graph.outputs)}
+    read = Reads(int(i) for operator in graph.operators for i in items(operator.inputs))
+    read.update(int(index) for index in items(graph.outputs))
     for operator in graph.operators:
         form = FORMS.get(operator_name(model, operator))
         inputs, outputs = ([int(i) for i in items(x)] for x in (operator.inputs, operator.outputs))
@@ -101,20 +103,20 @@ def integer_form(model: Any) -> int:
     return changed
 
 
-def _neg(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
+def _neg(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
     writer.add("MUL", [inputs[0], writer.constant(-1)], outputs[0])
     return True
 
 
-def _square(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
+def _square(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
     writer.add("MUL", [inputs[0], inputs[0]], outputs[0])
     return True
 
 
-def _elu(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
+def _elu(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
     """max(x, 0) + exp(min(x, 0)) - 1."""
     (x,), (y,) = inputs, outputs
-    above = writer.add("RELU", [x], writer.between(x))
+    above = writer.add("MUL", [x, writer.constant(1)], writer.between(x), Fused.RELU)
     below = writer.add("SUB", [x, above], writer.between(x))
     exponential = writer.add("EXP", [below], writer.between(x))
     shifted = writer.add("SUB", [exponential, writer.constant(1)], writer.between(x))
@@ -122,7 +124,22 @@ def _elu(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int])
     return True
 
 
-def _hard_swish(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
+def _clipped(fused: int) -> Form:
+    """Fused into a product where others read what is clipped: no delegate takes it then.
+
+    For a single reader the quantizer gives both sides one scale, that of the part which is left.
+    """
+
+    def form(writer: Writer, inputs: list[int], outputs: list[int], read: Reads) -> bool:
+        if read[inputs[0]] < 2:
+            return False
+        writer.add("MUL", [inputs[0], writer.constant(1)], outputs[0], fused)
+        return True
+
+    return form
+
+
+def _hard_swish(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
     """x relu6(x + 3) / 6."""
     (x,), (y,) = inputs, outputs
     gate = writer.add("ADD", [x, writer.constant(3)], writer.between(x), Fused.RELU6)
@@ -131,7 +148,7 @@ def _hard_swish(writer: Writer, inputs: list[int], outputs: list[int], _read: se
     return True
 
 
-def _div(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
+def _div(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
     """a times 1 / b, which is a function of one value (`tables`)."""
     buffers, tensors = writer.model.buffers, writer.graph.tensors
     if any(buffers[tensors[i].buffer].data is not None for i in inputs):
@@ -141,7 +158,7 @@ def _div(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int])
     return True
 
 
-def _reverse(writer: Writer, inputs: list[int], outputs: list[int], _read: set[int]) -> bool:
+def _reverse(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
     """Has an int8 kernel that copies; but no quantizer knows that it must keep the scale."""
     axes = writer.numbers(inputs[1])
     if not axes:
@@ -154,9 +171,9 @@ def _reverse(writer: Writer, inputs: list[int], outputs: list[int], _read: set[i
     return True
 
 
-def _split(writer: Writer, inputs: list[int], outputs: list[int], read: set[int]) -> bool:
+def _split(writer: Writer, inputs: list[int], outputs: list[int], read: Reads) -> bool:
     """A part that nobody reads gets no scale, and then none of them does: the others are cut."""
-    if all(output in read for output in outputs):
+    if all(read[output] for output in outputs):
         return False
     graph = writer.graph
     axis, whole = inputs
@@ -168,7 +185,7 @@ def _split(writer: Writer, inputs: list[int], outputs: list[int], read: set[int]
     begin = 0
     for output in outputs:
         size = [int(n) for n in graph.tensors[output].shape]
-        if output in read:
+        if read[output]:
             start = [begin if i == at else 0 for i in range(rank)]
             cut = [writer.constant(start, np.int32), writer.constant(size, np.int32)]
             writer.add("SLICE", [whole, *cut], output)
@@ -179,4 +196,6 @@ def _split(writer: Writer, inputs: list[int], outputs: list[int], read: set[int]
 FORMS: dict[str, Form] = {
     "NEG": _neg, "SQUARE": _square, "ELU": _elu, "HARD_SWISH": _hard_swish, "SPLIT": _split,
     "REVERSE_V2": _reverse, "DIV": _div,
+    "RELU": _clipped(Fused.RELU), "RELU6": _clipped(Fused.RELU6),
+    "RELU_N1_TO_1": _clipped(Fused.RELU_N1_TO_1),
 }  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,14 @@ OWN_SCALE = frozenset({
 })  # fmt: skip
 """Makers of a tensor that nothing else shares a scale with: what only moves values hands its scale
 on to what it read, which others may read whole."""
-GATES = frozenset({"LOGISTIC", "ADD", "RELU", "RELU6", "RELU_0_TO_1"})
-"""0 at the low end of what is live for them; an ADD is, where it has such a function fused in."""
+MOVES = frozenset({
+    "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V",
+    "UNPACK", "GATHER", "PAD", "MIRROR_PAD", "TILE", "BROADCAST_TO", "RESIZE_NEAREST_NEIGHBOR",
+    "SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "MAX_POOL_2D",
+})  # fmt: skip
+"""Readers of one tensor that hand on what they read, each value as it is."""
+GATES = frozenset({"LOGISTIC", "ADD", "MUL", "RELU", "RELU6", "RELU_0_TO_1"})
+"""0 at the low end of what is live for them; a sum is, where it has such a function fused in."""
 
 
 def live_ranges(model: Any) -> dict[int, Range]:
@@ -47,45 +54,66 @@ def live_ranges(model: Any) -> dict[int, Range]:
 
     Outputs of the graph are left out too, and tensors whose scale is not their own.
     """
-    graph = model.subgraphs[0]
-    readers: dict[int, list[Any]] = defaultdict(list)
-    makers: dict[int, Any] = {}
-    for operator in items(graph.operators):
-        makers.update((int(index), operator) for index in items(operator.outputs))
-        for index in {int(i) for i in items(operator.inputs)}:
-            readers[index].append(operator)
-    kept = {int(index) for index in items(graph.outputs)}
+    readers = _Readers(model)
     found = {}
-    for index, those in readers.items():
-        ends = [_end(model, operator, index, makers) for operator in those]
-        low, high = min(low for low, _ in ends), max(high for _, high in ends)
-        own = index in makers and operator_name(model, makers[index]) in OWN_SCALE
-        if (low, high) != ALL and index not in kept and own:
-            found[index] = (low, high)
-    return found
+    for operator in items(model.subgraphs[0].operators):
+        if operator_name(model, operator) in OWN_SCALE:
+            found.update({int(i): readers.ends(int(i)) for i in items(operator.outputs)})
+    return {index: ends for index, ends in found.items() if ends != ALL}
 
 
-def _end(model: Any, operator: Any, index: int, makers: dict[int, Any]) -> Range:
-    """What of a tensor is live for one reader."""
-    if operator_name(model, operator) != "MUL":
-        return _of_function(model, operator)
-    others = {int(i) for i in items(operator.inputs)} - {index}
-    gate = makers.get(others.pop()) if len(others) == 1 else None
-    if gate is None or index not in items(gate.inputs):
-        return ALL
-    if operator_name(model, gate) not in GATES:
-        return ALL
-    return _of_function(model, gate)[0], math.inf  # below it the other factor is 0
+class _Readers:
+    """Who reads what in a graph."""
+
+    def __init__(self, model: Any) -> None:
+        self.model, graph = model, model.subgraphs[0]
+        self.of: dict[int, list[Any]] = defaultdict(list)
+        self.makers: dict[int, Any] = {}
+        self.kept = {int(index) for index in items(graph.outputs)}
+        for operator in items(graph.operators):
+            self.makers.update((int(index), operator) for index in items(operator.outputs))
+            for index in {int(i) for i in items(operator.inputs)}:
+                self.of[index].append(operator)
+
+    def ends(self, index: int) -> Range:
+        """What of a tensor any reader can tell apart."""
+        those = self.of[index]
+        if index in self.kept or not those:
+            return ALL
+        return _both(self._of_reader(operator, index) for operator in those)
+
+    def _of_reader(self, operator: Any, index: int) -> Range:
+        name = operator_name(self.model, operator)
+        if name in MOVES:
+            return _both(self.ends(int(i)) for i in items(operator.outputs))
+        if name != "MUL":
+            return _of_function(self.model, operator)
+        others = {int(i) for i in items(operator.inputs)} - {index}
+        gate = self.makers.get(others.pop()) if len(others) == 1 else None
+        if gate is None or index not in items(gate.inputs):
+            return _of_function(self.model, operator)
+        if operator_name(self.model, gate) not in GATES:
+            return ALL
+        return _of_function(self.model, gate)[0], math.inf  # below it the other factor is 0
+
+
+def _both(ends: Iterable[Range]) -> Range:
+    lows, highs = zip(*ends, strict=True)
+    return min(lows), max(highs)
 
 
 def _of_function(model: Any, operator: Any) -> Range:
+    """Of a function, or of one fused into a sum or product with a number."""
     name = operator_name(model, operator)
-    if name != "ADD":
+    if name not in ("ADD", "MUL"):
         return FUNCTIONS.get(name, ALL)
-    summands = [_number(model, int(index)) for index in items(operator.inputs)]
-    known = [number for number in summands if number is not None]
-    ends = FUSED.get(operator.builtinOptions.fusedActivationFunction, ALL)
-    return (ends[0] - known[0], ends[1] - known[0]) if len(known) == 1 else ALL
+    numbers = [_number(model, int(index)) for index in items(operator.inputs)]
+    known = [number for number in numbers if number is not None]
+    low, high = FUSED.get(operator.builtinOptions.fusedActivationFunction, ALL)
+    if len(known) != 1 or (name == "MUL" and known[0] <= 0):
+        return ALL
+    (number,) = known
+    return (low - number, high - number) if name == "ADD" else (low / number, high / number)
 
 
 def _number(model: Any, index: int) -> float | None:

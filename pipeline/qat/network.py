@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.convert.flatbuffer import TYPES, items, operator_name, pack, reading
+from pipeline.convert.integer_form import integer_form
 from pipeline.errors import Refused
 from pipeline.qat.legalise import legalise
 
@@ -68,7 +69,7 @@ class Network:
 
 
 def read(path: Path) -> Network:
-    """Read and legalise a float file.
+    """Read a float file in the form that quantizing gives it, and legalise it.
 
     Raises:
         UsageError: no whole .tflite file.
@@ -78,6 +79,7 @@ def read(path: Path) -> Network:
         if len(model.subgraphs) != 1:
             what = f"{len(model.subgraphs)} subgraphs: control flow cannot be trained in int8"
             raise Refused(what, where=path.name, fix="unroll the loop, or quantize without qat")
+        integer_form(model)
         legalise(model)
         return _network(model)
 

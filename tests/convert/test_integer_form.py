@@ -23,6 +23,8 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "ELU": tf.nn.elu,
     "HARD_SWISH": lambda x: x * tf.nn.relu6(x + 3.0) * (1 / 6),
     "SPLIT": lambda x: tf.split(x, 4, -1)[2] + 1.0,
+    "RELU": lambda x: tf.nn.relu(x) + x,
+    "RELU6": lambda x: tf.nn.relu6(4.0 * x) + 4.0 * x,
     "REVERSE_V2": lambda x: tf.maximum(x, 0.5 * tf.reverse(x, [1, 2])),
 }
 
@@ -80,3 +82,9 @@ def test_it_quantizes_throughout(
     })  # fmt: skip
     assert not audit(out).float_operators
     assert said["tried"][0]["sqnr_db"] > 15
+
+
+def test_a_clipped_value_that_nobody_else_reads_stays_as_it_is() -> None:
+    model = read(float_file(lambda x: tf.nn.relu(tf.tile(x, [1, 2, 1, 1]))))
+    assert "RELU" in kinds(model)
+    assert integer_form(model) == 0

@@ -49,7 +49,7 @@ class Detector(nn.Module):
 
 
 class Sound(nn.Module):
-    """1-D convolutions, tanh, a flattened classifier; a scaled and shifted input."""
+    """1-D convolutions, tanh, ELU, a flattened classifier; a scaled and shifted input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,9 +58,30 @@ class Sound(nn.Module):
         self.classifier = nn.Linear(16 * 15, 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = functional.max_pool1d(self.conv1(self.norm(x)).relu(), 2)
+        x = functional.max_pool1d(functional.elu(self.conv1(self.norm(x))), 2)
         x = functional.pad(torch.tanh(self.conv2(x)), (0, 1))
         return self.classifier(x.flatten(1))
+
+
+class Mobile(nn.Module):
+    """What no delegate takes as it is: hard swish and hard sigmoid (MobileNetV3), a minus."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 16, 3, 2, 1), nn.BatchNorm2d(16)
+        self.depthwise, self.norm2 = nn.Conv2d(16, 16, 3, 1, 1, groups=16), nn.BatchNorm2d(16)
+        self.squeeze, self.excite = nn.Conv2d(16, 8, 1), nn.Conv2d(8, 16, 1)
+        self.project, self.last = nn.Conv2d(16, 16, 1), nn.Conv2d(16, 24, 3, 2, 1)
+        self.classifier = nn.Linear(24, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.hardswish(self.norm(self.stem(x)))
+        y = functional.hardswish(self.norm2(self.depthwise(x)))
+        gate = self.excite(self.squeeze(y.mean((2, 3), keepdim=True)).relu())
+        x = x + self.project(y * functional.hardsigmoid(gate))
+        x = self.last(x)
+        x = functional.hardswish(x) + functional.relu(x) * -x
+        return self.classifier(x.mean((2, 3)))
 
 
 class Wave(nn.Module):
@@ -76,8 +97,9 @@ class Wave(nn.Module):
 
 SHAPES = {
     "gates": (3, 32, 32), "detector": (3, 32, 32), "sound": (4, 32), "unknown": (3, 8, 8),
+    "mobile": (3, 32, 32),
 }  # fmt: skip
-KINDS = {"gates": Gates, "detector": Detector, "sound": Sound, "unknown": Wave}
+KINDS = {"gates": Gates, "detector": Detector, "sound": Sound, "unknown": Wave, "mobile": Mobile}
 
 
 def build(name: str) -> nn.Module:

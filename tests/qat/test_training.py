@@ -21,7 +21,7 @@ from pipeline.qat.rules import FIXED, SHARES
 from pipeline.qat.simulate import set_floating
 from tests.qat.trained import CONFIG, Trained, checkpoint, train, trained
 
-NETWORKS = ["gates", "detector", "sound"]
+NETWORKS = ["gates", "detector", "sound", "mobile"]
 
 
 def file_answers(made: Trained, x: np.ndarray) -> np.ndarray:
@@ -119,6 +119,15 @@ def test_file_is_integer_and_names_the_versions_of_its_operators() -> None:
     assert found.float_operators == {}
     assert found.versions["CONV_2D"] >= 3
     assert found.versions["MAX_POOL_2D"] >= 2
+
+
+def test_hard_swish_does_not_break_the_graph_in_pieces() -> None:
+    found = audit(trained("mobile").path)
+    assert not {"HARD_SWISH", "NEG", "ELU", "SQUARE"} & found.operators.keys()
+    run = Interpreter(str(trained("mobile").path), num_threads=1)
+    run.allocate_tensors()
+    nodes = run._get_ops_details()
+    assert sum(node["op_name"] == "DELEGATE" for node in nodes) == 1
 
 
 def test_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def _clamp(low: float, high: float) -> Callable[[Place], Function]:
 FUNCTIONS: dict[str, Callable[[Place], Function]] = {
     "LOGISTIC": lambda _: torch.sigmoid,
     "TANH": lambda _: torch.tanh,
-    "ELU": lambda _: functional.elu,
+    "EXP": lambda _: torch.exp,
     "GELU": _gelu,
     "SOFTMAX": _softmax,
     "ABS": lambda _: torch.abs,

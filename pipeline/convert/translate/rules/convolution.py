@@ -117,7 +117,7 @@ def convolution(node: Node) -> Value:
     if groups > 1:
         value = arranged(value, [0, *range(2, rank), 1])
     x, inner = image(value)
-    y = _convolved(x, weights[:, places(inner)] if groups == 1 else weights, win.flat(), groups)
+    y = _convolved(x, weights[:, places(inner)] if groups == 1 else weights, win.flat())
     return from_channels_last(_biased(y, bias), rank=rank)
 
 
@@ -131,16 +131,11 @@ def _as_image(value: Value) -> Value:
     return replace(value, tensor=shaped(value.tensor, [*shape, value.shape[1]]))
 
 
-def _convolved(x: Any, weights: np.ndarray, win: Window, groups: int) -> Any:
+def _convolved(x: Any, weights: np.ndarray, win: Window) -> Any:
+    """Weights (out, in / groups, *kernel): the operator tells the groups by their length."""
     x, padding = padded(x, win)
     kernel = weights.transpose(2, 3, 1, 0)
-    if groups == 1:
-        return tf.nn.conv2d(x, kernel, win.stride, padding, dilations=win.dilation)
-    parts = [
-        tf.nn.conv2d(a, k, win.stride, padding, dilations=win.dilation)
-        for a, k in zip(tf.split(x, groups, -1), np.split(kernel, groups, -1), strict=True)
-    ]
-    return tf.concat(parts, -1)
+    return tf.nn.conv2d(x, kernel, win.stride, padding, dilations=win.dilation)
 
 
 def _biased(y: Any, bias: np.ndarray | None) -> Any:
@@ -196,7 +191,7 @@ def _volume(
         start = plane * win.dilation[0]
         part = x[:, start : start + (out - 1) * win.stride[0] + 1 : win.stride[0]]
         part = tf.reshape(part, [batch * out, *size, width])
-        y = _convolved(part, weights[:, places(inner), plane], flat, 1)
+        y = _convolved(part, weights[:, places(inner), plane], flat)
         total = y if total is None else total + y
     y = _biased(total, bias)
     return from_channels_last(tf.reshape(y, [batch, out, *tf_shape(y)[1:]]), rank=5)
