@@ -24,8 +24,10 @@ from pipeline.prune.choose import judged_scores
 from pipeline.prune.criteria import needs
 from pipeline.prune.evidence import Evidence, scales
 from pipeline.prune.families import Family, families
+from pipeline.prune.fold import fold
 from pipeline.prune.plan import graph_digest
 from pipeline.prune.rewrite import rewrite
+from pipeline.prune.shuffles import untie
 from pipeline.prune.stage import PruneConfig
 from pipeline.prune.steps import gather, sample
 from pipeline.prune.trace import Trace
@@ -45,7 +47,7 @@ def scan(
     Raises:
         Refused: nothing can be pruned.
     """
-    graph = load(model)
+    graph = untie(fold(load(model)), cfg.multiple)
     trace = Trace(graph, uncertified=cfg.allow_uncertified)
     found = _families(graph, trace, data, cfg)
     if not found:

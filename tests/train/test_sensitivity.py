@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import fx
+from torch import Tensor, fx, nn
+from torch.nn import functional
 
 from pipeline.errors import Refused, UsageError
+from pipeline.models.factory import build
 from pipeline.models.graph import capture
 from pipeline.models.resnet8 import resnet8
+from pipeline.prune.checkpoint import save
 from pipeline.prune.cost import macs
 from pipeline.prune.curves import picture
 from pipeline.prune.engine import Pruned, prune_graph
@@ -91,6 +94,30 @@ def test_another_models_scan_is_refused(tmp_path: Path) -> None:
 def test_scope_and_file_go_together() -> None:
     with pytest.raises(ValidationError, match="go together"):
         PruneConfig(scope="sensitivity")
+
+
+class Standardised(nn.Module):
+    """The second weight is computed from two parameters: families are of what it comes to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.fc = nn.Conv2d(1, 8, 3), nn.Linear(8, 2)
+        self.gain, self.b = nn.Parameter(torch.ones(8, 1, 1, 1)), nn.Conv2d(8, 8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.conv2d(self.a(x).relu(), self.b.weight * self.gain)
+        logits: Tensor = self.fc(y.relu().mean((2, 3)))
+        return logits
+
+
+def test_what_was_scanned_is_what_is_pruned(tmp_path: Path) -> None:
+    source = {"factory": f"{__name__}:Standardised", "args": {}, "seed": 0}
+    graph = capture(build(source), (1, 8, 8))
+    place = work(tmp_path, "dense")
+    model = save(place, graph, source=source, input_shape=(1, 8, 8), classes=2)
+    (tmp_path / "s.json").write_text(json.dumps(scan(model, DATA, PruneConfig(), [0.5, 0.9], 32)))
+    cfg = PruneConfig(ratio=0.3, round_to=1, scope="sensitivity", sensitivity=tmp_path / "s.json")
+    assert len(prune_graph(graph, cfg).plan["families"]) == 2
 
 
 def test_a_scan_is_the_metric_of_each_cut_alone(dense: Any, tmp_path: Path) -> None:  # noqa: F811
