@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.artifacts import Exported, Foreign, Model, Workdir
 from pipeline.convert import foreign, onnx_file, worker
 from pipeline.convert.layout import match_outputs, sqnr_db
-from pipeline.convert.prepare import spread_adaptive_pools
+from pipeline.convert.prepare import spell_out_distances, spread_adaptive_pools
 from pipeline.errors import Refused
 from pipeline.progress import log_text, say
 from pipeline.prune.certify import to_float64
@@ -82,11 +82,23 @@ def from_torch(model: Model) -> Source:
     probe = np.random.default_rng(0).standard_normal((PROBES, *shape), dtype=np.float32)
     gm = load(model)
     reference = [value.numpy() for value in onnx_file.run(gm, torch.from_numpy(probe))]
-    exact = onnx_file.run(to_float64(gm), torch.from_numpy(probe).double())
-    rounding_db = [sqnr_db(e.numpy(), r) for e, r in zip(exact, reference, strict=True)]
+    rounding_db = _rounding_db(gm, probe, reference)
     spread_adaptive_pools(gm, shape)
+    spell_out_distances(gm)
     data, lines = onnx_file.to_onnx(gm, shape, len(reference))
     return Source(data, lines, probe, reference, rounding_db)
+
+
+def _rounding_db(
+    gm: torch.fx.GraphModule, probe: NDArray[np.float32], reference: list[NDArray[Any]]
+) -> list[float]:
+    """How far each output is from the same in float64; infinite for a network fixed to float32."""
+    try:
+        exact = onnx_file.run(to_float64(gm), torch.from_numpy(probe).double())
+    except RuntimeError as error:  # it makes float32 tensors of its own
+        log_text(f"no float64 reference: {error}")
+        return [np.inf] * len(reference)
+    return [sqnr_db(e.numpy(), r) for e, r in zip(exact, reference, strict=True)]
 
 
 def convert(source: Source, timeout_s: float, scratch: Path) -> tuple[Path, dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from pipeline.convert.flatbuffer import items, operator_code, operator_name
 
+KINDS = {"DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions"}
 Fused = schema.ActivationFunctionType
+LARGEST_WINDOW = 64  # of an average pool that becomes a convolution
 TYPES: dict[type[Any], int] = {
     np.float32: schema.TensorType.FLOAT32,
     np.int32: schema.TensorType.INT32,
@@ -30,9 +32,10 @@ class Writer:
     def __init__(self, model: Any) -> None:
         self.model, self.graph = model, model.subgraphs[0]
         self.operators: list[Any] = []
+        self.given: Any = None  # options of the operator that is rewritten
 
     def constant(self, values: Any, dtype: type[Any] = np.float32) -> int:
-        """The index of a new constant of one axis."""
+        """The index of a new constant of one axis or more."""
         array = np.atleast_1d(np.ascontiguousarray(values, dtype))
         buffer, tensor = schema.BufferT(), schema.TensorT()
         buffer.data = array.view(np.uint8).ravel()
@@ -61,21 +64,21 @@ class Writer:
 
     def add(
         self, name: str, inputs: Sequence[int], output: int, fused: int = Fused.NONE,
-        axis: int | None = None,
+        **options: Any,
     ) -> int:  # fmt: skip
         """One operator; returns its output."""
         operator = schema.OperatorT()
         operator.opcodeIndex = operator_code(self.model, getattr(schema.BuiltinOperator, name))
         operator.inputs = np.array(inputs, np.int32)
         operator.outputs = np.array([output], np.int32)
-        kind = f"{name.capitalize()}Options"
+        kind = KINDS.get(name, f"{name.capitalize()}Options")
         if hasattr(schema.BuiltinOptions, kind):
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
             operator.builtinOptions = getattr(schema, f"{kind}T")()
             if hasattr(operator.builtinOptions, "fusedActivationFunction"):
                 operator.builtinOptions.fusedActivationFunction = fused
-            if axis is not None:
-                operator.builtinOptions.axis = axis
+            for option, value in options.items():
+                setattr(operator.builtinOptions, option, value)
         self.operators.append(operator)
         return output
 
@@ -85,14 +88,19 @@ Form = Callable[[Writer, list[int], list[int], Reads], bool]
 """(writer, inputs, outputs, how often each tensor is read) to whether it applied."""
 
 
-def integer_form(model: Any) -> int:
-    """Rewrite the main graph of an object tree in place; returns how many operators changed."""
+def integer_form(model: Any, *, keep: Collection[str] = ()) -> int:
+    """Rewrite the main graph of an object tree in place; returns how many operators changed.
+
+    `keep`: operators that stay as they are.
+    """
     writer, changed = Writer(model), 0
     graph = model.subgraphs[0]
     read = Reads(int(i) for operator in graph.operators for i in items(operator.inputs))
     read.update(int(index) for index in items(graph.outputs))
     for operator in graph.operators:
-        form = FORMS.get(operator_name(model, operator))
+        name = operator_name(model, operator)
+        form = None if name in keep else FORMS.get(name)
+        writer.given = operator.builtinOptions
         inputs, outputs = ([int(i) for i in items(x)] for x in (operator.inputs, operator.outputs))
         floating = all(graph.tensors[i].type == schema.TensorType.FLOAT32 for i in outputs)
         if form is not None and floating and form(writer, inputs, outputs, read):
@@ -158,6 +166,23 @@ def _div(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) ->
     return True
 
 
+def _average_pool(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
+    """A depthwise convolution: no delegate takes the pool, whose output must keep the scale of its
+    input, wide as it is. Not where windows reach beyond the edge, and count less there."""
+    given, shape = writer.given, writer.graph.tensors[inputs[0]].shape
+    height, width, channels = given.filterHeight, given.filterWidth, int(shape[-1])
+    inside = given.padding == schema.Padding.VALID
+    if not inside or height * width > LARGEST_WINDOW or given.strideH != given.strideW:
+        return False
+    weights = np.full((1, height, width, channels), 1 / (height * width))
+    writer.add(
+        "DEPTHWISE_CONV_2D", [inputs[0], writer.constant(weights), writer.constant([0] * channels)],
+        outputs[0], given.fusedActivationFunction, padding=given.padding, strideH=given.strideH,
+        strideW=given.strideW, depthMultiplier=1, dilationHFactor=1, dilationWFactor=1,
+    )  # fmt: skip
+    return True
+
+
 def _reverse(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
     """Has an int8 kernel that copies; but no quantizer knows that it must keep the scale."""
     axes = writer.numbers(inputs[1])
@@ -195,7 +220,7 @@ def _split(writer: Writer, inputs: list[int], outputs: list[int], read: Reads) -
 
 FORMS: dict[str, Form] = {
     "NEG": _neg, "SQUARE": _square, "ELU": _elu, "HARD_SWISH": _hard_swish, "SPLIT": _split,
-    "REVERSE_V2": _reverse, "DIV": _div,
+    "AVERAGE_POOL_2D": _average_pool, "REVERSE_V2": _reverse, "DIV": _div,
     "RELU": _clipped(Fused.RELU), "RELU6": _clipped(Fused.RELU6),
     "RELU_N1_TO_1": _clipped(Fused.RELU_N1_TO_1),
 }  # fmt: skip

@@ -82,11 +82,13 @@ def _reason(error: BaseException, gm: GraphModule) -> str:
 
 
 def _is_one_of(node: torch.fx.Node, names: set[str]) -> bool:
-    """Whether a node's operator is named, also where it was lowered: special_x becomes prims.x."""
+    """Whether a node's operator is named, also where it was lowered: special_x becomes prims.x,
+    linalg_svd aten._linalg_svd, cdist aten._cdist_forward."""
     if node.op != "call_function":
         return False
     own = str(node.target).split(".")[1:2]
-    return any(name in (each, each.removeprefix("special_")) for each in own for name in names)
+    plain = {name.removeprefix("_").removesuffix("_forward") for name in names} | names
+    return any(name in (each, each.removeprefix("special_")) for each in own for name in plain)
 
 
 def run(gm: GraphModule, inputs: Any) -> list[torch.Tensor]:

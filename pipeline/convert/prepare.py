@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,22 +11,50 @@ from torch import Tensor
 from torch.fx import GraphModule, Interpreter, Node
 
 aten = torch.ops.aten
+MAXIMUM = aten.adaptive_max_pool2d.default
+DISTANCES = {
+    1.0: aten.sum.dim_IntList, 2.0: aten.sum.dim_IntList, float("inf"): aten.amax.default,
+}  # fmt: skip
 
 
 def spread_adaptive_pools(gm: GraphModule, input_shape: Sequence[int]) -> int:
-    """Adaptive average pools with windows of several sizes as one matrix along each axis.
+    """Adaptive pools with windows of several sizes: one matrix along each axis, or parts' maxima.
 
-    The exporter writes them as lookups of single elements, which no runtime does fast. Where all
-    windows are equal it writes a plain pool, so those stay. Returns how many were rewritten.
+    The exporter writes averages as lookups of single elements, which no runtime does fast, and
+    maxima not at all. Where all windows are equal it writes a plain pool, so those stay. Returns
+    how many were rewritten.
     """
     uneven = [
         (node, size) for node, size in _sizes(gm, input_shape).items()
         if any(n % m for n, m in zip(size, _wanted(node, size), strict=True))
     ]  # fmt: skip
     for number, (node, size) in enumerate(uneven):
-        _rewrite(gm, node, size, number)
+        if node.target is MAXIMUM:
+            _maxima(gm, node, size)
+        else:
+            _rewrite(gm, node, size, number)
     gm.recompile()
     return len(uneven)
+
+
+def spell_out_distances(gm: GraphModule) -> int:
+    """Distances between rows, which the exporter does not know; returns how many were rewritten."""
+    found = [n for n in gm.graph.nodes if n.target is aten.cdist.default]
+    known = [n for n in found if (n.args[2] if len(n.args) > 2 else 2.0) in DISTANCES]
+    for node in known:
+        order: Any = node.args[2] if len(node.args) > 2 else 2.0
+        with _in_place_of(gm, node) as call:
+            one = call(aten.unsqueeze.default, node.args[0], -2)
+            two = call(aten.unsqueeze.default, node.args[1], -3)
+            gap = call(aten.sub.Tensor, one, two)
+            if order == 2:
+                total = call(aten.sum.dim_IntList, call(aten.mul.Tensor, gap, gap), [-1])
+                made = call(aten.sqrt.default, total)
+            else:
+                made = call(DISTANCES[order], call(aten.abs.default, gap), [-1])
+        _replace(gm, node, made)
+    gm.recompile()
+    return len(known)
 
 
 def _wanted(node: Node, size: Sequence[int]) -> list[int]:
@@ -39,7 +68,7 @@ def _sizes(gm: GraphModule, input_shape: Sequence[int]) -> dict[Node, list[int]]
 
     class Run(Interpreter):
         def run_node(self, n: Node) -> Any:
-            if n.target is aten.adaptive_avg_pool2d.default:
+            if n.target in (aten.adaptive_avg_pool2d.default, MAXIMUM):
                 (source,) = n.all_input_nodes
                 found[n] = list(self.env[source].shape[-2:])
             return super().run_node(n)
@@ -59,14 +88,53 @@ def _rewrite(gm: GraphModule, node: Node, size: Sequence[int], number: int) -> N
         rows = gm.graph.get_attr(f"pool_{number}_rows")
         across = gm.graph.call_function(aten.matmul.default, (source, columns))
         made = gm.graph.call_function(aten.matmul.default, (rows, across))
+    _replace(gm, node, made)
+
+
+def _maxima(gm: GraphModule, node: Node, size: Sequence[int]) -> None:
+    """The largest of each window's rows, then of its columns; where it was, nobody may ask."""
+    users = [user for user in node.users if user.args[1] == 0]
+    if len(users) != len(node.users):
+        return
+    made: Any = node.args[0]
+    for axis, n, m in zip((-2, -1), size, _wanted(node, size), strict=True):
+        with _in_place_of(gm, node) as call:
+            parts = [call(aten.slice.Tensor, made, axis, *ends) for ends in _ends(n, m)]
+            made = call(
+                aten.cat.default, [call(aten.amax.default, p, [axis], True) for p in parts], axis
+            )
+    for user in users:
+        _replace(gm, user, made)
+    gm.graph.erase_node(node)
+
+
+@contextmanager
+def _in_place_of(gm: GraphModule, node: Node) -> Iterator[Callable[..., Node]]:
+    """Calls go before a node, and are of its line in the user's source."""
+
+    def call(target: Any, *args: Any) -> Node:
+        made = gm.graph.call_function(target, args)
+        made.meta = dict(node.meta)
+        return made
+
+    with gm.graph.inserting_before(node):
+        yield call
+
+
+def _replace(gm: GraphModule, node: Node, made: Node) -> None:
     node.replace_all_uses_with(made)
     gm.graph.erase_node(node)
 
 
+def _ends(size: int, out: int) -> Iterator[tuple[int, int]]:
+    """Start and end of each window, as torch cuts them."""
+    for index in range(out):
+        yield index * size // out, -(-(index + 1) * size // out)
+
+
 def _windows(size: int, out: int) -> Tensor:
-    """(size, out): each column averages one window, as torch cuts them."""
+    """(size, out): each column averages one window."""
     matrix = torch.zeros(size, out)
-    for column in range(out):
-        start, end = column * size // out, -(-(column + 1) * size // out)
+    for column, (start, end) in enumerate(_ends(size, out)):
         matrix[start:end, column] = 1 / (end - start)
     return matrix

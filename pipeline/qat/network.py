@@ -16,6 +16,7 @@ from pipeline.errors import Refused
 from pipeline.qat.legalise import legalise
 
 MISSING = -1
+SIMULATED = frozenset({"AVERAGE_POOL_2D"})  # as it is: weights of ones have no place in torch
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def read(path: Path) -> Network:
         if len(model.subgraphs) != 1:
             what = f"{len(model.subgraphs)} subgraphs: control flow cannot be trained in int8"
             raise Refused(what, where=path.name, fix="unroll the loop, or quantize without qat")
-        integer_form(model)
+        integer_form(model, keep=SIMULATED)
         legalise(model)
         return _network(model)
 

@@ -82,7 +82,27 @@ class Embedding(nn.Module):
         return functional.normalize(self.out(self.stem(x).relu().mean((2, 3))), dim=1)
 
 
+class Places(nn.Module):
+    """Distances, uneven maxima, an image read on a grid made in float32 while it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 5, 1)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.stem(x)
+        line = torch.linspace(-1, 1, 9)
+        grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1) * 0.9
+        grid = grid[None].expand(x.shape[0], 9, 9, 2)
+        parts = functional.grid_sample(
+            self.head(functional.adaptive_max_pool2d(x, 5)), grid, align_corners=False
+        )
+        rows = x.flatten(2)
+        return torch.cdist(rows, rows.detach().flip(1) + 4.0), parts
+
+
 SHAPES = {
+    "places": (3, 12, 12),
     "pools": (3, 16, 16), "heads": (3, 16, 16), "sound": (4, 32), "cube": (3, 16, 16),
     "embedding": (3, 16, 16),
 }  # fmt: skip
@@ -102,6 +122,10 @@ def sound() -> nn.Module:
 
 def cube() -> nn.Module:
     return Cube()
+
+
+def places() -> nn.Module:
+    return Places()
 
 
 def embedding() -> nn.Module:

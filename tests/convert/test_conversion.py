@@ -22,7 +22,7 @@ from pipeline.quantize.stage import QuantizeConfig, quantize
 from tests.convert import networks
 from tests.convert.chains import chain, run, workdir
 
-NETWORKS = ["pools", "heads", "sound", "cube"]
+NETWORKS = ["pools", "heads", "sound", "cube", "places"]
 
 
 def answers(path: Path, made: Exported | Deployable, x: np.ndarray) -> list[np.ndarray]:
@@ -134,7 +134,13 @@ class Bessel(torch.nn.Module):
         return torch.special.bessel_j0(x)
 
 
-def test_an_operator_without_onnx_form_is_named() -> None:
-    with pytest.raises(Refused, match=r"bessel_j0.*test_conversion.py:\d+") as caught:
-        onnx_file.to_onnx(capture(Bessel(), (4,)), (4,), 1)
+class Svd(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.svd(x)[1]
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Bessel, "bessel_j0"), (Svd, "linalg_svd")])
+def test_an_operator_without_onnx_form_is_named(kind: type[torch.nn.Module], name: str) -> None:
+    with pytest.raises(Refused, match=rf"{name}.*test_conversion.py:\d+") as caught:
+        onnx_file.to_onnx(capture(kind(), (4, 4)), (4, 4), 1)
     assert len(str(caught.value).splitlines()) == 2

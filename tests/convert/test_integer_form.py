@@ -23,6 +23,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "ELU": tf.nn.elu,
     "HARD_SWISH": lambda x: x * tf.nn.relu6(x + 3.0) * (1 / 6),
     "SPLIT": lambda x: tf.split(x, 4, -1)[2] + 1.0,
+    "AVERAGE_POOL_2D": lambda x: tf.nn.avg_pool2d(x, (3, 2), 2, "VALID"),
     "RELU": lambda x: tf.nn.relu(x) + x,
     "RELU6": lambda x: tf.nn.relu6(4.0 * x) + 4.0 * x,
     "REVERSE_V2": lambda x: tf.maximum(x, 0.5 * tf.reverse(x, [1, 2])),

@@ -1,4 +1,4 @@
-"""Adaptive pools with uneven windows become matrices, and nothing else changes."""
+"""What the exporter does not know is written by what it knows, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.convert.prepare import spread_adaptive_pools
+from pipeline.convert.prepare import spell_out_distances, spread_adaptive_pools
 from pipeline.models.graph import capture
 
 
@@ -23,3 +23,34 @@ def test_adaptive_pools(size: tuple[int, int], wanted: tuple[int, int], rewritte
     torch.testing.assert_close(graph(x), want, rtol=1e-5, atol=1e-6)
     kinds = {str(node.target) for node in graph.graph.nodes}
     assert ("aten.adaptive_avg_pool2d.default" in kinds) == (not rewritten)
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted", "rewritten"),
+    [((10, 7), (3, 3), 1), ((9, 6), (3, 3), 0), ((8, 9), (5, None), 1), ((4, 4), (6, 5), 1)],
+)
+def test_adaptive_maxima(size: tuple[int, int], wanted: tuple[int, int], rewritten: int) -> None:
+    graph = capture(nn.Sequential(nn.Conv2d(2, 4, 1), nn.AdaptiveMaxPool2d(wanted)), (2, *size))
+    x = torch.randn(3, 2, *size)
+    want = graph(x)
+    assert spread_adaptive_pools(graph, (2, *size)) == rewritten
+    assert torch.equal(graph(x), want)
+
+
+class Distances(nn.Module):
+    def __init__(self, order: float) -> None:
+        super().__init__()
+        self.order, self.embed = order, nn.Conv1d(3, 5, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embed(x)
+        return torch.cdist(x, x[:, :3] + 1, self.order)
+
+
+@pytest.mark.parametrize(("order", "rewritten"), [(2.0, 1), (1.0, 1), (float("inf"), 1), (3.0, 0)])
+def test_distances_between_rows(order: float, rewritten: int) -> None:
+    graph = capture(Distances(order), (3, 7))
+    x = torch.randn(2, 3, 7)
+    want = graph(x)
+    assert spell_out_distances(graph) == rewritten
+    torch.testing.assert_close(graph(x), want, rtol=1e-5, atol=1e-5)

@@ -34,7 +34,7 @@ UNARY: list[tuple[str, dict[str, Any]]] = [
         "Relu", "Sigmoid", "Abs", "Exp", "Softplus", "Neg", "Tanh", "Floor", "Ceil", "Sign", "Sin",
         "Cos", "Softsign", "Identity", "Mish", "Reciprocal", "HardSwish", "HardSigmoid", "Gelu",
         "Erf", "LeakyRelu", "Elu", "Celu", "Selu", "GlobalAveragePool", "GlobalMaxPool", "Flatten",
-        "ReduceMean", "Transpose", "Round",
+        "ReduceMean", "Transpose", "Round", "Atan", "Sinh", "Cosh", "Asinh", "Tan",
     )),
     ("Gelu", {"approximate": "tanh"}), ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
     ("Celu", {"alpha": 0.5}), ("Elu", {"alpha": 2.0}), ("Softmax", {"axis": 1}),
@@ -124,6 +124,36 @@ def test_input_and_constants(
 ) -> None:
     for order in ((0, 1, 2, 3), (0, 2, 3, 1), (2, 0, 3, 1)):
         check(op, [image], [order], weights, **attributes)
+
+
+@pytest.mark.parametrize("op", ["Asin", "Acos", "Atanh", "Acosh"])
+def test_functions_of_a_part_of_the_line(op: str) -> None:
+    x = np.linspace(-0.99, 0.99, 480, dtype=np.float32).reshape(1, 6, 8, 10)
+    check(op, [x + 2.5 if op == "Acosh" else x], [(0, 2, 3, 1)])
+
+
+@pytest.mark.parametrize("attributes", [
+    {}, {"strides": [2, 2]}, {"strides": [2, 1], "pads": [1, 0, 1, 2]}, {"dilations": [2, 1]},
+])  # fmt: skip
+def test_columns_become_an_image(attributes: dict[str, Any]) -> None:
+    size, block = np.array([9, 8]), np.array([3, 2])
+    stride, dilation = (np.array(attributes.get(n, [1, 1])) for n in ("strides", "dilations"))
+    pads = np.array(attributes.get("pads", [0] * 4))
+    count = (size + pads[:2] + pads[2:] - dilation * (block - 1) - 1) // stride + 1
+    columns = noise(1, 4 * 6, int(count.prod()))
+    check("Col2Im", [columns], [(0, 2, 1)], [ints(9, 8), ints(3, 2)], **attributes)
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("corners", [0, 1])
+def test_an_image_is_read_at_given_places(mode: str, padding: str, corners: int) -> None:
+    grid = (RNG.random((1, 5, 7, 2)) * 3 - 1.5).astype(np.float32)
+    for order in ((0, 1, 2, 3), (0, 2, 3, 1)):
+        check(
+            "GridSample", [image], [order], [grid], mode=mode, padding_mode=padding,
+            align_corners=corners,
+        )  # fmt: skip
 
 
 @settings(max_examples=80, deadline=None)

@@ -10,6 +10,8 @@ from pipeline.convert.translate.rules import (  # noqa: F401
     recurrent,
     reduction,
     resize,
+    sampling,
     select,
     transposed,
+    trigonometry,
 )

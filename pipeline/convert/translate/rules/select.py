@@ -27,6 +27,7 @@ from pipeline.convert.translate.value import (
 )
 
 ENOUGH = 1 << 40
+MOST_AT_ONCE = 4  # tensors that XNNPACK splits or joins; more break the graph in pieces
 
 
 def resized(value: Value, tensor: Any, axis: int, size: int) -> Value:
@@ -108,7 +109,8 @@ def split(node: Node) -> Sequence[Value]:
     each = -(-size // node.get("num_outputs", count))
     lengths = node.numbers(1, "split") or [min(each, size - at) for at in range(0, size, each)]
     pieces = value.pieces()[1]
-    if len(set(lengths)) > 1 or sum(p.axis == axis for p in pieces) > 1:
+    together = sum(p.axis == axis for p in pieces) > 1
+    if len(set(lengths)) > 1 or together or len(lengths) > MOST_AT_ONCE:
         ends = list(itertools.accumulate(lengths))
         return [
             part(value, axis, range(end - n, end)) for n, end in zip(lengths, ends, strict=True)
@@ -138,7 +140,14 @@ def joined(values: Sequence[Value], axis: int) -> Value:
     before, after = others[:at], others[at:]
     tensors, index = _tensors(values, lead, axis, before, after)
     layout = Layout.of(shape, [*before, *whole(shape, axis), *after])
-    return Value(tf.concat(tensors, index), layout, all(value.nonnegative for value in values))
+    return Value(_concat(tensors, index), layout, all(value.nonnegative for value in values))
+
+
+def _concat(tensors: Sequence[Any], axis: int) -> Any:
+    while len(tensors) > MOST_AT_ONCE:
+        groups = [tensors[i : i + MOST_AT_ONCE] for i in range(0, len(tensors), MOST_AT_ONCE)]
+        tensors = [tf.concat(each, axis) if len(each) > 1 else each[0] for each in groups]
+    return tf.concat(tensors, axis)
 
 
 def _place(order: Sequence[Piece], axis: int, rank: int) -> int:
