@@ -38,7 +38,12 @@ def run(model: Quantized, exported: Exported, cfg: ConvertConfig, work: Workdir)
     said = SCHEMES[scheme](Job(model, exported, path, work.scratch, cfg.timeout_s))
     found = audit(path)
     require_sound(found, path, scheme=scheme)
-    if scheme == "int8" and found.float_operators:
+    if said.get("unlike"):
+        say(
+            "warning: an output joins parts of unlike size, of which one int8 scale would lose the"
+            f" small ones: it and {said['unlike']} operators that join it are float"
+        )
+    elif scheme == "int8" and found.float_operators:
         say(f"warning: no runtime has {listed(found.float_operators)} in int8: left in float")
     return work.seal(Deployable, {
         "format": "tflite",

@@ -18,6 +18,7 @@ from pipeline.convert.children.judge import Judge
 from pipeline.convert.children.statistics import Tensors, collect
 from pipeline.convert.flatbuffer import pack, read, reading
 from pipeline.convert.integer_form import integer_form
+from pipeline.convert.joins import free_outputs, unlike_joins
 from pipeline.convert.layout import ratio_db
 from pipeline.convert.live import ALL, live_ranges
 from pipeline.convert.tables import look_up
@@ -83,6 +84,7 @@ class Workbench:
             {index: seen.within(*live.get(index, ALL)) for index, seen in part.items()}
             for part in collect(self.data, self.model.subgraphs[0], groups)
         ]
+        self.unlike = unlike_joins(self.model, self._ranges("minmax", None))
         self.tried: list[Candidate] = []
 
     def candidate(self, name: str, method: str, make: Make) -> Candidate:
@@ -125,15 +127,19 @@ class Workbench:
         self, *, float_types: Collection[str] = (), float_names: Collection[str] = (),
         integer_ports: bool = True,
     ) -> Make:  # fmt: skip
-        """TensorFlow's quantizer, see `mlir.quantize`; with `integer_ports`, tables too."""
+        """TensorFlow's quantizer, see `mlir.quantize`; with `integer_ports`, tables too.
+
+        Outputs that join unlike parts are float in any case.
+        """
 
         def make(ranges: Ranges) -> bytes:
             data = mlir.quantize(
-                self.model, ranges, float_types=float_types, float_names=float_names,
-                integer_ports=integer_ports,
+                self.model, ranges, float_types=float_types,
+                float_names=[*float_names, *self.unlike], integer_ports=integer_ports,
             )  # fmt: skip
             made = read(data)
-            return pack(made) if integer_ports and look_up(made) else data
+            changed = integer_ports and look_up(made) + (bool(self.unlike) and free_outputs(made))
+            return pack(made) if changed else data
 
         return make
 

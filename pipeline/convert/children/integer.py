@@ -24,11 +24,11 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     for method in methods(spec["calibration"]):
         bench.candidate(f"tensorflow {method}", method, make)
     chosen = bench.settle(_whole(bench.tried))
-    if spec["calibration"] == "best":
+    if spec["calibration"] == "best" and not bench.unlike:
         _litert(bench, chosen.method)
         chosen = bench.settle(_whole(bench.tried))
     Path(spec["out"]).write_bytes(bench.final(chosen))
-    return {"variant": chosen.name, "tried": bench.table(chosen)}
+    return {"variant": chosen.name, "tried": bench.table(chosen), "unlike": len(bench.unlike)}
 
 
 def _litert(bench: Workbench, method: str) -> None:

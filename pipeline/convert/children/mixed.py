@@ -40,7 +40,7 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     if chosen.sqnr_db < spec["budget_db"]:
         chosen = _with_float_layers(bench, chosen, name, types, spec["budget_db"])
     Path(spec["out"]).write_bytes(bench.final(chosen))
-    return {"variant": chosen.name, "tried": bench.table(chosen)}
+    return {"variant": chosen.name, "tried": bench.table(chosen), "unlike": len(bench.unlike)}
 
 
 def _make(
