@@ -21,8 +21,11 @@ from pipeline.prune.steps import gather, sample
 
 CRITERIA = ("l2", "fpgm", "bn-scale", "taylor")
 SCOPES = ("local", "global", "isomorphic")
-DEFAULTS = tuple(f"{criterion} {scope}" for criterion in CRITERIA for scope in SCOPES)
-"""What could be the default; chosen on validation."""
+DEFAULTS = (
+    *(f"{criterion} {scope}" for criterion in CRITERIA for scope in SCOPES),
+    "fpgm isomorphic 0.2",
+)
+"""What could be the default; chosen on validation. A number is the least share of a layer."""
 RIVALS = ("torch-pruning local", "torch-pruning global")
 SAME = "tests.benchmarks.accuracy.scores:group_magnitude global"
 """Our pruner with the score of the rival, to tell the two apart."""
@@ -41,11 +44,12 @@ class Dense:
 
 
 def ours(arm: str, dense: Dense, share: float) -> Pruned:
-    """`"CRITERION SCOPE"`, every width allowed, as the rival has it."""
-    criterion, scope = arm.split()
-    cfg = PruneConfig.model_validate(
-        {"macs": share, "criterion": criterion, "scope": scope, "round_to": 1, "seed": dense.seed}
-    )
+    """`"CRITERION SCOPE [LEAST SHARE]"`, every width allowed, as the rival has it."""
+    criterion, scope, *least = arm.split()
+    cfg = PruneConfig.model_validate({
+        "macs": share, "criterion": criterion, "scope": scope, "round_to": 1, "seed": dense.seed,
+        "min_share": float(least[0]) if least else 0.0,
+    })  # fmt: skip
     evidence = None
     if wanted := needs(criterion):
         index = sample(dense.data, cfg)
