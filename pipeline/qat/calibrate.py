@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, fx
 
+from pipeline.convert.live import ALL, live_ranges
 from pipeline.qat.grid import HIGH, LEVELS, LOW, Grid
 from pipeline.qat.network import Network
 from pipeline.qat.simulate import set_floating, tensor_ranges
@@ -18,12 +19,14 @@ KEPT = 1 << 16  # values a tensor over which the error is judged
 def calibrate(network: Network, model: fx.GraphModule, x: Tensor, batch_size: int = 64) -> None:
     """Set every grid of a simulation from its float values over `x`, (n, *input)."""
     kept: dict[Grid, list[Tensor]] = {}
+    live = live_ranges(network.model)
     grids = grids_of(network, model)
     set_floating(model, True)
     try:
         for start in range(0, len(x), batch_size):
             for index, values in tensor_ranges(model, x[start : start + batch_size]).items():
-                kept.setdefault(grids[index], []).append(_thinned(values, len(x)))
+                matter = values.clamp(*live.get(index, ALL))
+                kept.setdefault(grids[index], []).append(_thinned(matter, len(x)))
     finally:
         set_floating(model, False)
     for grid, parts in kept.items():

@@ -25,7 +25,7 @@ class QatConfig(FinetuneConfig):
 
 
 @stage(
-    version=4,
+    version=5,
     tools=("torch", "onnx", "onnxscript", "tensorflow", "ai-edge-litert"),
     together=True,
 )

@@ -119,7 +119,6 @@ def find(name: str) -> Make | None:
     from pipeline.qat.kernels import (  # noqa: F401
         arithmetic,
         contraction,
-        hard_swish,
         movement,
         pointwise,
         pooling,
