@@ -20,9 +20,9 @@ class QuantizeConfig(Config):
     """`samples` are drawn within the train split, for int8 and mixed.
 
     `calibration` turns what they show into ranges; `best` tries every method and keeps the one
-    with the least output error on the quarter of the samples that set no range. `min_sqnr_db` is
-    what mixed keeps layers in float for. `max_drop` is what an arm with scheme auto may lose of
-    the metric, on validation and against its own float file.
+    with the least output error on samples that set no range, each quarter in its turn.
+    `min_sqnr_db` is what mixed keeps layers in float for. `max_drop` is what an arm with scheme
+    auto may lose of the metric, on validation and against its own float file.
     """
 
     scheme: Scheme = "int8"

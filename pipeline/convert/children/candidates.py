@@ -25,6 +25,7 @@ from pipeline.convert.tables import look_up
 from pipeline.quantize.ranges import METHODS, Range
 
 FOLDS = 4  # of the samples; each judges files whose ranges the other three set
+MOST_JUDGES = 16  # samples of a fold, evenly spread
 FEWEST = 8  # below it all samples do both
 NOTABLE_DB = 0.1  # a method that gains less than this is not worth being another one
 FAR_DB = 4.0  # behind the best on the first fold: not judged by the others
@@ -75,10 +76,15 @@ class Workbench:
             self.model = model
         changed = integer_form(self.model)
         self.data = pack(self.model) if changed else path.read_bytes()
-        self.judge = Judge(self.data, samples)
         count = FOLDS if len(samples) >= FEWEST else 1
         self.folds = [np.arange(len(samples)) % count == fold for fold in reversed(range(count))]
         groups = [samples[fold] for fold in self.folds]
+        spread = [group[:: -(-len(group) // MOST_JUDGES)] for group in groups]
+        self.judge = Judge(self.data, np.concatenate(spread))
+        ends = np.cumsum([len(group) for group in spread])
+        self.judges = [
+            np.arange(end - len(group), end) for end, group in zip(ends, spread, strict=True)
+        ]
         live = live_ranges(self.model)
         self.seen: list[Tensors] = [
             {index: seen.within(*live.get(index, ALL)) for index, seen in part.items()}
@@ -93,7 +99,7 @@ class Workbench:
         made = Candidate(name, method, make, data, _audited(data), {"size_bytes": len(data)})
         self.tried.append(made)
         try:
-            powers, made.figures["partitions"] = self.judge.powers(data, self.folds[0])
+            powers, made.figures["partitions"] = self.judge.powers(data, self.judges[0])
         except (RuntimeError, ValueError) as error:
             made.figures["failed"] = " ".join(str(error).split())[:200]
         else:
@@ -110,7 +116,7 @@ class Workbench:
         for one in near:
             for fold in range(len(one.folds), len(self.folds) if one.folds else 0):
                 data = one.make(self._ranges(one.method, fold))
-                one.folds.append(self.judge.powers(data, self.folds[fold])[0])
+                one.folds.append(self.judge.powers(data, self.judges[fold])[0])
         return best(near)
 
     def final(self, chosen: Candidate) -> bytes:

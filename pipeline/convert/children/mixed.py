@@ -88,7 +88,7 @@ def _with_float_layers(
     bench: Workbench, chosen: Candidate, name: str, types: frozenset[str], budget_db: float
 ) -> Candidate:
     """The first of 1, 2, 4, ... worst layers in float that meets the budget; else the best seen."""
-    ranked = worst_layers(bench.data, chosen.data, bench.judge.samples[bench.folds[0]])
+    ranked = worst_layers(bench.data, chosen.data, bench.judge.samples[bench.judges[0]])
     seen = [chosen]
     for count in _doubling(len(ranked) // 2):
         one = _make(bench, name, chosen.method, types, tuple(ranked[:count]))
