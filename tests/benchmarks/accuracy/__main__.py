@@ -18,8 +18,9 @@ from tests.benchmarks.accuracy.arms import DEFAULTS, RANDOM, RIVALS, SAME, SCRAT
 from tests.benchmarks.accuracy.run import Cell, line
 from tests.benchmarks.accuracy.table import chosen, ranking, text
 from tests.benchmarks.accuracy.tasks import TASKS
-from tests.benchmarks.prune.__main__ import enter, read
-from tests.benchmarks.prune.venv import python
+from tests.benchmarks.lines import read
+from tests.benchmarks.prune.packages import PACKAGES
+from tests.benchmarks.venv import enter, python
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "build" / "benchmark-accuracy"
@@ -36,7 +37,9 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=None, help="stop after so many")
     given = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    enter(python(ROOT / "build" / "benchmark-prune" / "venv"), "tests.benchmarks.accuracy")
+    enter(
+        python(ROOT / "build" / "benchmark-prune" / "venv", PACKAGES), "tests.benchmarks.accuracy"
+    )
     torch.set_num_threads(1)
     results = FOLDER / "results.jsonl"
     tasks, seeds = given.task or TASKS, given.seed or SEEDS["watch"]

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.convert import real
+from tests.benchmarks.convert.packages import PACKAGES
 from tests.benchmarks.convert.table import row, totals
-from tests.benchmarks.convert.venv import python
 from tests.benchmarks.convert.zoo import names
+from tests.benchmarks.lines import read
+from tests.benchmarks.venv import python
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "build" / "benchmark-convert"
@@ -38,7 +40,7 @@ def main() -> None:
     given = parser.parse_args()
     chosen = [n for n in names() if not given.nets or any(part in n for part in given.nets)]
     FOLDER.mkdir(parents=True, exist_ok=True)
-    results, interpreter = FOLDER / "results.jsonl", python(FOLDER / "venv")
+    results, interpreter = FOLDER / "results.jsonl", python(FOLDER / "venv", PACKAGES)
     if given.nets == ["real"]:
         real.main(FOLDER / "real", interpreter)
         return
@@ -64,17 +66,6 @@ def _one(
         if tool == "prepare" and line["status"] != "prepared":
             break
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def read(results: Path) -> list[dict[str, Any]]:
-    """The lines so far; one that a kill cut short is left out."""
-    lines = []
-    for text in results.read_text().splitlines() if results.exists() else []:
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            continue
-    return lines
 
 
 def run(

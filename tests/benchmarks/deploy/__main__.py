@@ -19,6 +19,7 @@ from typing import Any
 from tests.benchmarks.deploy import power, worker
 from tests.benchmarks.deploy.plan import KINDS, trials
 from tests.benchmarks.deploy.table import row, totals
+from tests.benchmarks.lines import read
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "build" / "benchmark-deploy"
@@ -75,17 +76,6 @@ def keep(results: Path, lines: Iterable[dict[str, Any]]) -> None:
         for line in lines:
             file.write(json.dumps(line) + "\n")
             print(row(line), file=sys.stderr, flush=True)
-
-
-def read(results: Path) -> list[dict[str, Any]]:
-    """The lines so far; one that a kill cut short is left out."""
-    lines = []
-    for text in results.read_text().splitlines() if results.exists() else []:
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            continue
-    return lines
 
 
 if __name__ == "__main__":

@@ -10,19 +10,19 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.lines import read
 from tests.benchmarks.prune.child import main as child
 from tests.benchmarks.prune.child import warm_up
+from tests.benchmarks.prune.packages import PACKAGES
 from tests.benchmarks.prune.table import row, totals
-from tests.benchmarks.prune.venv import python
 from tests.benchmarks.prune.zoo import names
+from tests.benchmarks.venv import enter, python
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "build" / "benchmark-prune"
@@ -40,7 +40,7 @@ def main() -> None:
     chosen = [n for n in names() if not given.nets or any(part in n for part in given.nets)]
     FOLDER.mkdir(parents=True, exist_ok=True)
     results, tools = FOLDER / "results.jsonl", given.tool or TOOLS
-    enter(python(FOLDER / "venv"), "tests.benchmarks.prune")
+    enter(python(FOLDER / "venv", PACKAGES), "tests.benchmarks.prune")
     warm_up()
     done = {(line["net"], line["tool"]) for line in read(results)}
     for name in chosen[:: given.every]:
@@ -53,25 +53,6 @@ def main() -> None:
     asked = set(chosen[:: given.every])
     lines = [line for line in read(results) if line["net"] in asked and line["tool"] in tools]
     print(totals(lines))
-
-
-def read(results: Path) -> list[dict[str, Any]]:
-    """The lines so far; one that a kill cut short is left out."""
-    lines = []
-    for text in results.read_text().splitlines() if results.exists() else []:
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            continue
-    return lines
-
-
-def enter(interpreter: Path, module: str) -> None:
-    """Go on in the benchmark's own environment, unless this is it."""
-    if Path(sys.prefix).resolve() != interpreter.parent.parent.resolve():
-        command = [str(interpreter), "-P", "-m", module, *sys.argv[1:]]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        sys.exit(subprocess.run(command, env=environment, check=False).returncode)
 
 
 def run(name: str, tool: str, limit_cpu_s: int) -> dict[str, Any]:
