@@ -116,9 +116,10 @@ def test_kill_9_of_the_agent_is_an_error_with_its_signal(tmp_path, home):
 
 
 HOST = """
-import json, sys
+import json, signal, sys
 from pathlib import Path
 from pipeline.board import session
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's background job
 session.run(Path(sys.executable), json.loads(sys.argv[1]), timeout_s=60)
 """
 
