@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline.prune.bounds import Bounds
 from pipeline.prune.families import Family
-from pipeline.prune.programme import Axes, nearest, possible
+from pipeline.prune.programme import Axes, Programme
 
 
 class Alignment:
@@ -76,10 +76,11 @@ class Alignment:
         return [self.found[int(i)] for group in groups for i in group]
 
     def _can(self, group: Tensor) -> bool | None:
+        return self._programme(group).possible([(0, self.found[int(i)].width) for i in group])
+
+    def _programme(self, group: Tensor) -> Programme:
         multiples = _within(group, self.counts, self.fixed)
-        filled = _within(group, self.every, self.rest)
-        limits = [(0, self.found[int(i)].width) for i in group]
-        return possible(multiples, filled, limits, self.multiple)
+        return Programme(multiples, _within(group, self.every, self.rest), self.multiple)
 
     def _fits(self, widths: Tensor, group: Tensor) -> bool:
         rows = self.counts[:, group].any(1)
@@ -95,12 +96,11 @@ class Alignment:
 
     def _joint(self, group: Tensor, aim: Tensor, otherwise: Tensor) -> Tensor:
         """Pieces stay in part if that is possible; else some go whole, or some axes are off."""
-        multiples = _within(group, self.counts, self.fixed)
-        filled = _within(group, self.every, self.rest)
+        programme = self._programme(group)
         allowed = [self.allowed[self.found[int(i)].name] for i in group]
         for whole, off in ((False, False), (True, False), (True, True)):
             limits = [(0 if whole and b.least == 1 else b.least, b.high) for b in allowed]
-            found = nearest(multiples, filled, limits, aim.numpy(), self.multiple, off=off)
+            found = programme.nearest(limits, aim.numpy(), off=off)
             if found is not None:
                 return torch.from_numpy(found)
         return otherwise

@@ -143,8 +143,10 @@ class Workbench:
                 self.model, ranges, float_types=float_types,
                 float_names=[*float_names, *self.unlike], integer_ports=integer_ports,
             )  # fmt: skip
+            if not integer_ports:
+                return data
             made = read(data)
-            changed = integer_ports and look_up(made) + (bool(self.unlike) and free_outputs(made))
+            changed = look_up(made) + (free_outputs(made) if self.unlike else 0)
             return pack(made) if changed else data
 
         return make
