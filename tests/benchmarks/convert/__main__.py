@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.convert import real
+from tests.benchmarks.convert import real, speed
+from tests.benchmarks.convert.jobs import TOOLS, run
 from tests.benchmarks.convert.packages import PACKAGES
 from tests.benchmarks.convert.table import row, totals
 from tests.benchmarks.convert.zoo import names
@@ -25,24 +23,28 @@ from tests.benchmarks.venv import python
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "build" / "benchmark-convert"
-TOOLS = ("secateur int8", "secateur auto", "onnx2tf", "litert")
 VARIANTS = ("dense", "pruned")
 
 
 def main() -> None:
     """Run what has no line yet, then print the table."""
     parser = argparse.ArgumentParser(prog="benchmark-convert", description=__doc__)
-    parser.add_argument("nets", nargs="*", help="parts of names, or `real`; all if none")
+    parser.add_argument("nets", nargs="*", help="parts of names; or `real`; or `speed`")
     parser.add_argument("--timeout", type=int, default=900, help="seconds a network and tool")
     parser.add_argument("--every", type=int, default=1, help="take every n-th network only")
     parser.add_argument("--tool", choices=TOOLS, action="append", help="one tool only")
     parser.add_argument("--variant", choices=VARIANTS, action="append", help="dense or pruned only")
+    parser.add_argument("--target", choices=speed.PROCESSES, action="append", help="for speed")
     given = parser.parse_args()
     chosen = [n for n in names() if not given.nets or any(part in n for part in given.nets)]
     FOLDER.mkdir(parents=True, exist_ok=True)
     results, interpreter = FOLDER / "results.jsonl", python(FOLDER / "venv", PACKAGES)
     if given.nets == ["real"]:
         real.main(FOLDER / "real", interpreter)
+        return
+    if given.nets[:1] == ["speed"]:
+        targets = given.target or list(speed.PROCESSES)
+        speed.main(FOLDER / "speed", interpreter, given.nets[1:], targets, given.timeout)
         return
     jobs = [(n, v) for n in chosen[:: given.every] for v in given.variant or VARIANTS]
     for name, variant in jobs:
@@ -66,31 +68,6 @@ def _one(
         if tool == "prepare" and line["status"] != "prepared":
             break
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def run(
-    interpreter: Path, name: str, variant: str, tool: str, folder: Path, timeout_s: int
-) -> dict[str, Any]:
-    """One network and tool in a child process."""
-    module = "tests.benchmarks.convert.child"
-    command = [str(interpreter), "-P", "-m", module, name, variant, tool, str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    environment |= {"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment["PATH"] = f"{interpreter.parent}:{environment['PATH']}"
-    line = {"net": name, "variant": variant, "tool": tool}
-    start = time.monotonic()
-    try:
-        ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout_s, env=environment, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return {**line, "status": "timeout", "reason": f"over {timeout_s} s"}
-    spent = round(time.monotonic() - start, 1)
-    for text in reversed(ended.stdout.splitlines()):
-        if text.startswith("{"):
-            return {**json.loads(text), "total_s": spent}
-    tail = " ".join(ended.stderr.split())[-300:]
-    return {**line, "status": "failed", "reason": f"exit {ended.returncode}: {tail}"}
 
 
 if __name__ == "__main__":

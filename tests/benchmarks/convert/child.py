@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from tests.benchmarks.convert.jobs import TOOLS as FILES
+
 
 def prepare(name: str, variant: str, folder: Path) -> dict[str, Any]:
     """Write model.pt2, calibration and held-out samples, and torch's answers."""
@@ -52,7 +54,7 @@ def ours(folder: Path, scheme: str) -> dict[str, Any]:
     document = json.loads(ended.stdout)
     raced = [row for row in document["tried"] if row.get("kept") and "latency_ratio" in row]
     return {
-        "status": "converted", "file": document["tflite"], "float": str(out / "float.tflite"),
+        "status": "converted", "float": str(out / "float.tflite"),
         "scheme": document["scheme"], "partitions": document["partitions"],
         "latency_ratio": raced[0]["latency_ratio"] if raced else None,
         "verdict": raced[0]["verdict"] if raced else None,
@@ -74,13 +76,12 @@ def onnx2tf(folder: Path) -> dict[str, Any]:
     np.save(folder / "rival.npy", x.transpose(order))
     os.chdir(folder)  # it looks here for the pictures it would download otherwise
     np.save("calibration_image_sample_data_20x128x128x3_float32.npy", _pictures(20, 128))
-    out = folder / "onnx2tf"
     tool.convert(
-        input_onnx_file_path=str(folder / "rival.onnx"), output_folder_path=str(out),
+        input_onnx_file_path=str(folder / "rival.onnx"), output_folder_path=str(folder / "onnx2tf"),
         output_integer_quantized_tflite=True, output_signaturedefs=True, non_verbose=True,
         custom_input_op_name_np_data_path=[["input", str(folder / "rival.npy"), [0.0], [1.0]]],
     )  # fmt: skip
-    return {"status": "converted", "file": str(out / "rival_full_integer_quant.tflite")}
+    return {"status": "converted"}
 
 
 def _pictures(count: int, size: int) -> np.ndarray:
@@ -106,9 +107,8 @@ def litert(folder: Path) -> dict[str, Any]:
     tool = quantizer.Quantizer(str(floating), recipe.static_wi8_ai8())
     key, (name,) = _signature(floating)
     ranges = tool.calibrate({key: [{name: x[i : i + 1]} for i in range(len(x))]}, num_threads=1)
-    path = folder / "litert-int8.tflite"
-    tool.quantize(ranges).export_model(str(path), overwrite=True)
-    return {"status": "converted", "file": str(path), "float": str(floating)}
+    tool.quantize(ranges).export_model(str(folder / FILES["litert"]), overwrite=True)
+    return {"status": "converted", "float": str(floating)}
 
 
 class _Module(torch.nn.Module):
@@ -150,7 +150,7 @@ def main(name: str, variant: str, tool: str, folder: str) -> None:
             line |= TOOLS[tool](Path(folder))
             line["seconds"] = round(time.monotonic() - start, 1)
             if line["status"] == "converted":
-                line |= judged(Path(folder), Path(line.pop("file")), line.pop("float", None))
+                line |= judged(Path(folder), Path(folder) / FILES[tool], line.pop("float", None))
     except BaseException as error:  # onnx2tf calls sys.exit
         text = " ".join(f"{type(error).__name__}: {error}".split())
         line |= {"status": "failed", "reason": text[:300]}
