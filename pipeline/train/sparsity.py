@@ -10,6 +10,7 @@ from torch.fx import GraphModule
 
 from pipeline.models.graph import named_tensors
 from pipeline.prune.families import Family, families
+from pipeline.prune.shuffles import untie
 from pipeline.prune.trace import Trace
 from pipeline.train.loop import Loss
 
@@ -30,10 +31,11 @@ def group_penalty(graph: GraphModule) -> Callable[[], Tensor]:
 
     Sparse training of Fang et al. (2023, DepGraph, arXiv:2301.12900): the strength is
     2^(4 (max - norm) / (max - min)), so that weak channels vanish and strong ones stay. It is taken
-    from the weights anew at each call, and nothing else is remembered.
+    from the weights anew at each call, and nothing else is remembered. Channels are those that
+    pruning sees, which turns shuffles that would tie all of them into permutations.
     """
     live = named_tensors(graph)
-    found = families(Trace(graph), live)
+    found = families(Trace(untie(graph)), live)
 
     def penalty() -> Tensor:
         return torch.stack([_of(family) for family in found]).sum()

@@ -17,7 +17,7 @@ def load(*, cfg: ModelConfig, work: Workdir) -> Checkpoint:
     return start(cfg, work)
 
 
-@stage(version=1, tools=("torch",), together=True)
+@stage(version=2, tools=("torch",), together=True)
 def train(model: Checkpoint, *, data: Data, cfg: TrainConfig, work: Workdir) -> Checkpoint:
     """Train every weight on the train split."""
     from pipeline.train.steps import run_train
@@ -25,7 +25,7 @@ def train(model: Checkpoint, *, data: Data, cfg: TrainConfig, work: Workdir) -> 
     return run_train(model, data, cfg, work)
 
 
-@stage(version=1, tools=("torch",), together=True)
+@stage(version=2, tools=("torch",), together=True)
 def finetune(
     model: Checkpoint,
     *,

@@ -19,6 +19,8 @@ from pipeline.prune.stage import MaskConfig, PruneConfig, mask, prune
 from pipeline.train.config import FinetuneConfig, ResetConfig, TrainConfig
 from pipeline.train.sparsity import group_penalty
 from pipeline.train.stage import finetune, reset, train
+from tests.prune.nets import SHAPE, shuffled
+from tests.prune.test_shuffle import Halves
 from tests.train.test_loop import Stripes
 
 SOURCE = {
@@ -119,6 +121,13 @@ def test_the_penalty_by_hand() -> None:
         module[0].weight.copy_(torch.tensor([[2.0], [0.0]]))
         module[1].weight.copy_(torch.tensor([[0.0, 1.0]]))
     assert float(group_penalty(capture(module, (1,)))().detach()) == pytest.approx(20.0)
+
+
+def test_the_penalty_reaches_channels_that_shuffles_would_tie() -> None:
+    """Pruning makes permutations of those shuffles, and cuts what lies behind them."""
+    graph = capture(Halves(20, 5, shuffled), SHAPE)
+    group_penalty(graph)().backward()
+    assert all(tensor.grad is not None for tensor in graph.parameters() if tensor.dim() > 1)
 
 
 def test_sparse_training_weakens_the_weakest_channels(dense: Checkpoint, tmp_path: Path) -> None:
