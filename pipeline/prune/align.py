@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -44,12 +45,13 @@ class Alignment:
         wide = {table[key] for key in rows if key[0] and sizes[key] >= multiple}
         self.counts, self.fixed = _matrix(wide, len(found))
         self.every, self.rest = _matrix(set(table.values()), len(found))
+        self._answers: dict[int, bool | None] = {}
 
     def widths(self, wanted: Mapping[str, int]) -> dict[str, int]:
         """The allowed widths nearest above `wanted`, or a joint solution where they do not fit."""
         near = {f.name: self.allowed[f.name].nearest(wanted[f.name]) for f in self.found}
         start = torch.tensor([near[f.name] for f in self.found], dtype=torch.int64)
-        for group in self._groups():
+        for group in self._groups:
             if not self._fits(start, group):
                 aim = torch.tensor([wanted[self.found[int(i)].name] for i in group])
                 start[group] = self._joint(group, aim, start[group])
@@ -68,15 +70,20 @@ class Alignment:
         if not self.counts_of(axis):
             return False
         row = torch.tensor(self.table[axis][:-1])
-        return self._can(next(group for group in self._groups() if bool(row[group].any())))
+        return self._can(next(group for group in self._groups if bool(row[group].any())))
 
     def misfits(self) -> list[Family]:
         """The families that share axes of which no widths make multiples."""
-        groups = [group for group in self._groups() if self._can(group) is False]
+        groups = [group for group in self._groups if self._can(group) is False]
         return [self.found[int(i)] for group in groups for i in group]
 
     def _can(self, group: Tensor) -> bool | None:
-        return self._programme(group).possible([(0, self.found[int(i)].width) for i in group])
+        """The programme's answer, which is the same for all axes of a group."""
+        first = int(group[0])
+        if first not in self._answers:
+            limits = [(0, self.found[int(i)].width) for i in group]
+            self._answers[first] = self._programme(group).possible(limits)
+        return self._answers[first]
 
     def _programme(self, group: Tensor) -> Programme:
         multiples = _within(group, self.counts, self.fixed)
@@ -86,6 +93,7 @@ class Alignment:
         rows = self.counts[:, group].any(1)
         return not bool(((self.fixed + self.counts @ widths) % self.multiple)[rows].any())
 
+    @cached_property
     def _groups(self) -> list[Tensor]:
         """Families that share an axis, directly or through others."""
         label = torch.arange(len(self.found))

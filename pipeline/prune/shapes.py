@@ -6,14 +6,22 @@ from typing import Any
 
 import torch
 from torch import fx
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.utils import _pytree as pytree
+
+from pipeline.errors import Refused
+from pipeline.models.graph import user_line
+from pipeline.prune.fold import evaluate, is_constant
+from pipeline.prune.rules import name_of
 
 
 def shapes(graph_module: fx.GraphModule, batch: int) -> dict[str, Any]:
     """{node name: what it holds}, with a `torch.Size` for each tensor and plain ints as they are.
 
-    Nothing is computed: the graph runs on fake tensors.
+    Nothing is computed but numbers that are read off constants: the graph runs on fake tensors.
+
+    Raises:
+        Refused: the graph reads a number off a tensor that depends on the input.
     """
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         run = _Recorder(graph_module, mode)
@@ -39,10 +47,20 @@ class _Recorder(fx.Interpreter):
         self.mode, self.held = mode, dict[str, Any]()
 
     def run_node(self, n: fx.Node) -> Any:
-        value = super().run_node(n)
+        value = _number(n) if name_of(n) == "item" else super().run_node(n)
         self.held[n.name] = pytree.tree_map_only(torch.Tensor, lambda t: t.shape, value)
         return value
 
     def fetch_attr(self, target: str) -> Any:
         value = super().fetch_attr(target)
         return self.mode.from_tensor(value) if isinstance(value, torch.Tensor) else value
+
+
+def _number(node: fx.Node) -> Any:
+    """What `.item()` gives, which fake tensors do not know."""
+    if not is_constant(node):
+        place = user_line(node.meta.get("stack_trace") or "")
+        what = "forward() reads a number off what it computes (.item(), int(), float())"
+        raise Refused(what, where=place or None, fix="compute with the tensor instead")
+    with unset_fake_temporarily():
+        return evaluate(node)

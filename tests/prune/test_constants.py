@@ -78,3 +78,20 @@ def test_rotary_positions() -> None:
             return self.fc(y.transpose(1, 2).flatten(2).mean(1))
 
     check(Rotary(), {"q.weight:0": 8, "k.weight:0": 8, "table:1": 8, "table:0": 64})
+
+
+def test_a_number_that_is_read_off_a_buffer() -> None:
+    """As the strides of a detector are, for the grid that its boxes lie on."""
+
+    class Strides(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.fc = conv(3, 16), conv(16, 24), head(24)
+            self.register_buffer("strides", torch.tensor([8.0, 16.0]))
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.b(self.a(x).relu()).mean((2, 3))
+            scale: float = self.strides[1].item()  # type: ignore[assignment]
+            return self.fc(y) * torch.full((5,), scale) + scale
+
+    check(Strides(), {"a.weight:0": 8, "b.weight:0": 12})

@@ -37,3 +37,12 @@ def test_two_roles() -> None:
 def test_unknown_operator() -> None:
     report = check(unknown_operator(), {"a.0.weight:0": 16, "b.0.weight:0": 12})
     assert "cummax: no rule for this operator" in reasons(report)
+
+
+def test_a_number_that_is_read_off_an_activation() -> None:
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x).mean((2, 3))
+        return m.fc(y) * y.amax().item()
+
+    with pytest.raises(Refused, match=r"\.item\(\)"):
+        check(Net(forward, a=unit(3, 8), fc=head(8)))
