@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.artifacts import Exported, Foreign, Model, Workdir
 from pipeline.convert import foreign, onnx_file, worker
 from pipeline.convert.layout import match_outputs, sqnr_db
-from pipeline.convert.prepare import spell_out_distances, spread_adaptive_pools
+from pipeline.convert.prepare import fill_masks, spell_out_distances, spread_adaptive_pools
 from pipeline.errors import Refused
 from pipeline.progress import log_text, say
 from pipeline.prune.certify import to_float64
@@ -85,6 +85,7 @@ def from_torch(model: Model) -> Source:
     rounding_db = _rounding_db(gm, probe, reference)
     spread_adaptive_pools(gm, shape)
     spell_out_distances(gm)
+    fill_masks(gm, shape)
     data, lines = onnx_file.to_onnx(gm, shape, len(reference))
     return Source(data, lines, probe, reference, rounding_db)
 

@@ -11,6 +11,10 @@ from torch import Tensor
 from torch.fx import GraphModule, Interpreter, Node
 
 aten = torch.ops.aten
+MASKED = {
+    aten.index_put.default: aten.masked_fill.Tensor,
+    aten.index_put_.default: aten.masked_fill_.Tensor,
+}
 MAXIMUM = aten.adaptive_max_pool2d.default
 DISTANCES = {
     1.0: aten.sum.dim_IntList, 2.0: aten.sum.dim_IntList, float("inf"): aten.amax.default,
@@ -57,24 +61,62 @@ def spell_out_distances(gm: GraphModule) -> int:
     return len(known)
 
 
+def fill_masks(gm: GraphModule, input_shape: Sequence[int]) -> int:
+    """`x[mask] = number`, which the exporter writes as a list of places; how many there were."""
+    found = [node for node in gm.graph.nodes if node.target in MASKED]
+    values = _values(gm, input_shape, {node for each in found for node in each.all_input_nodes})
+    masks = {node: _mask(node, values) for node in found}
+    open_axes = {n: values[n.args[0]].ndim - values[m].ndim for n, m in masks.items() if m}
+    for node, count in open_axes.items():
+        x, mask, number = node.args[0], masks[node], node.args[2]
+        with _in_place_of(gm, node) as call:
+            for _ in range(count):
+                mask = call(aten.unsqueeze.default, mask, -1)
+            number = call(aten.reshape.default, number, [])
+            made = call(MASKED[node.target], x, mask, number)
+        _replace(gm, node, made)
+    gm.recompile()
+    return len(open_axes)
+
+
+def _mask(node: Node, values: dict[Node, Tensor]) -> Node | None:
+    """The one mask that says where a single number goes, if that is so."""
+    indices: Any = node.args[1]
+    number: Any = node.args[2]
+    adds = len(node.args) > 3 and node.args[3]
+    if len(indices) > 1 or adds or values[number].numel() > 1:
+        return None
+    found: Node = indices[0]
+    return found if values[found].dtype is torch.bool else None
+
+
 def _wanted(node: Node, size: Sequence[int]) -> list[int]:
     wanted: Any = node.args[1]
     return [n if m is None else int(m) for n, m in zip(size, wanted, strict=True)]
 
 
 def _sizes(gm: GraphModule, input_shape: Sequence[int]) -> dict[Node, list[int]]:
-    """Height and width of what each adaptive average pool reads."""
-    found: dict[Node, list[int]] = {}
+    """Height and width of what each adaptive pool reads."""
+    kinds = (aten.adaptive_avg_pool2d.default, MAXIMUM)
+    sources = {n: n.all_input_nodes[0] for n in gm.graph.nodes if n.target in kinds}
+    values = _values(gm, input_shape, set(sources.values()))
+    return {node: list(values[source].shape[-2:]) for node, source in sources.items()}
+
+
+def _values(gm: GraphModule, input_shape: Sequence[int], wanted: set[Node]) -> dict[Node, Tensor]:
+    """What some nodes compute of zeros; nothing runs where none are asked for."""
+    found: dict[Node, Tensor] = {}
 
     class Run(Interpreter):
         def run_node(self, n: Node) -> Any:
-            if n.target in (aten.adaptive_avg_pool2d.default, MAXIMUM):
-                (source,) = n.all_input_nodes
-                found[n] = list(self.env[source].shape[-2:])
-            return super().run_node(n)
+            value = super().run_node(n)
+            if n in wanted:
+                found[n] = value
+            return value
 
-    with torch.no_grad():
-        Run(gm).run(torch.zeros(1, *input_shape))
+    if wanted:
+        with torch.no_grad():
+            Run(gm).run(torch.zeros(1, *input_shape))
     return found
 
 

@@ -94,6 +94,8 @@ def _mode_argument(node: fx.Node) -> int | None:
     if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
         return None
     names = [argument.name for argument in node.target._schema.arguments]
+    if "running_mean" in names and node.args[names.index("running_mean")] is None:
+        return None  # it has no statistics but the batch's own
     found = [names.index(n) for n in ("train", "training", "use_input_stats") if n in names]
     return found[0] if found and found[0] < len(node.args) else None
 

@@ -47,3 +47,20 @@ def test_a_tensor_that_is_always_zero_has_a_scale(
     assert one.sqnr_db > 24
     assert not one.audit.insane_scales
     assert answers(one.data, samples)
+
+
+def test_what_is_scattered_stays_float(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runtimes leave 0 where nothing was put, and 0 is seldom the int8 zero point."""
+
+    def scattered(x: Any) -> Any:
+        means = tf.reduce_mean(x, [0, 1, 2])
+        place = tf.cast(tf.argmax(means), tf.int32)
+        return x[:, :1, :1] * tf.scatter_nd([[place]], [means[0] * 3.0 + 1.0], [8])
+
+    monkeypatch.chdir(tmp_path)
+    Path("float.tflite").write_bytes(float_file(scattered))
+    samples = np.random.default_rng(0).standard_normal((32, *SHAPE[1:])).astype(np.float32)
+    bench = Workbench(Path("float.tflite"), samples)
+    one = bench.candidate("scattered", "minmax", bench.tensorflow())
+    assert set(one.audit.float_operators) == {"SCATTER_ND"}
+    assert one.sqnr_db > 24

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.convert.prepare import spell_out_distances, spread_adaptive_pools
+from pipeline.convert.prepare import fill_masks, spell_out_distances, spread_adaptive_pools
 from pipeline.models.graph import capture
 
 
@@ -54,3 +54,28 @@ def test_distances_between_rows(order: float, rewritten: int) -> None:
     want = graph(x)
     assert spell_out_distances(graph) == rewritten
     torch.testing.assert_close(graph(x), want, rtol=1e-5, atol=1e-5)
+
+
+class Masked(nn.Module):
+    """Numbers written where a mask says, in place and beside, over all axes and over the first."""
+
+    def __init__(self, number: float | list[float]) -> None:
+        super().__init__()
+        self.embed, self.number = nn.Conv2d(3, 4, 1), number
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.embed(x)
+        y[y < 0] = 0.25
+        rows = y.mean((2, 3)) > 0.3
+        values = torch.tensor(self.number)
+        return y.index_put((rows,), values) + y
+
+
+@pytest.mark.parametrize(("number", "rewritten"), [(2.0, 2), ([0.0, 1.0, 2.0, 3.0, 4.0], 1)])
+def test_numbers_at_masked_places(number: float | list[float], rewritten: int) -> None:
+    graph = capture(Masked(number), (3, 6, 5))
+    x = torch.randn(2, 3, 6, 5)
+    want = graph(x)
+    assert fill_masks(graph, (3, 6, 5)) == rewritten
+    assert torch.equal(graph(x), want)
+    assert sum("index_put" in str(n.target) for n in graph.graph.nodes) == 2 - rewritten

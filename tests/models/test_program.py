@@ -88,3 +88,12 @@ def test_what_is_no_program_is_refused(tmp_path: Path) -> None:
     torch.export.save(found, tmp_path / "two.pt2")
     with pytest.raises(UsageError, match="takes 2 inputs"):
         program.load(tmp_path / "two.pt2")
+
+
+def test_a_norm_without_statistics_keeps_using_the_samples_own(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.InstanceNorm2d(4)).eval()
+    graph, _ = program.load(exported(tmp_path / "m.pt2", module))
+    x = torch.randn(2, 1, 28, 28)
+    with torch.no_grad():
+        torch.testing.assert_close(graph(x), module(x))

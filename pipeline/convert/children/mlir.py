@@ -15,6 +15,8 @@ from ai_edge_litert import schema_py_generated as schema
 from pipeline.convert.flatbuffer import items, operator_name, pack
 from pipeline.quantize.ranges import Range
 
+UNSOUND = frozenset({"SCATTER_ND"})
+"""Has int8 kernels that fill what is left free with 0, whatever number that stands for."""
 CHOOSES = frozenset({"MAXIMUM", "MINIMUM", "SELECT", "SELECT_V2"})
 
 
@@ -24,8 +26,8 @@ def quantize(
 ) -> bytes:  # fmt: skip
     """Quantize a float file's object tree: int8 weights per channel, int8 activations per tensor.
 
-    `ranges` are by tensor of the main graph. Operators of `float_types`, and those whose first
-    output has one of `float_names`, stay float. `integer_ports`: int8 inputs and outputs.
+    `ranges` are by tensor of the main graph. Operators of `float_types`, those whose first output
+    has one of `float_names`, and unsound ones stay float. `integer_ports`: int8 inputs and outputs.
     """
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
@@ -34,7 +36,7 @@ def quantize(
     noted = _note(model, _mended(model, ranges))
     made = mlir_quantize(
         noted, False, integer_ports, input_data_type=port, output_data_type=port,
-        denylisted_ops=set(float_types) or None, denylisted_nodes=set(float_names) or None,
+        denylisted_ops={*float_types, *UNSOUND}, denylisted_nodes=set(float_names) or None,
     )  # fmt: skip
     return bytes(made)
 

@@ -11,6 +11,7 @@ from pipeline.convert.translate.rules import (  # noqa: F401
     reduction,
     resize,
     sampling,
+    scatter,
     select,
     transposed,
     trigonometry,
