@@ -90,6 +90,7 @@ WITH_WEIGHTS: list[tuple[str, list[np.ndarray | None], dict[str, Any]]] = [
     ("Slice", [ints(1), ints(2**62), ints(-1)], {}),
     ("Gather", [ints(0, 2, 4)], {"axis": 1}), ("Gather", [ints(3)[0]], {"axis": 2}),
     ("Gather", [ints(3, 0, 1, 1)], {"axis": 3}),
+    ("Gather", [ints(0, 3, 1, 4, 2, 5)], {"axis": 1}),
     ("GatherND", [np.asarray([[[0, 2], [0, -1]], [[0, 0], [0, 5]]], np.int64)], {}),
     ("Pad", [ints(0, 0, 1, 2, 0, 0, 3, 1)], {}), ("Pad", [ints(0, 1, 0, 0, 0, 2, 0, -3)], {}),
     ("Pad", [ints(0, 0, 1, 2, 0, 0, 2, 3)], {"mode": "reflect"}),

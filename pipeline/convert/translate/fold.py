@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+
+from pipeline.convert.translate import edit
+from pipeline.convert.translate.permutations import fold_permutations
 
 Pass = Callable[[onnx.ModelProto], int]
 NEVER, SOFT = -1e4, -40.0
@@ -27,17 +29,17 @@ def fold_batch_norms(model: onnx.ModelProto) -> int:
 
     A factor a channel costs nothing there, and int8 weights have a scale a channel anyway.
     """
-    return sum(_fold_one(model, node) for node in _of(model, "BatchNormalization"))
+    return sum(_fold_one(model, node) for node in edit.of(model, "BatchNormalization"))
 
 
 def fuse_gelus(model: onnx.ModelProto) -> int:
     """x (1 + erf(x / sqrt 2)) / 2, as exporters before opset 20 write it, into one Gelu."""
-    return sum(_fuse_one(model, node) for node in _of(model, "Erf"))
+    return sum(_fuse_one(model, node) for node in edit.of(model, "Erf"))
 
 
 def unshuffle_depths(model: onnx.ModelProto) -> int:
     """Torch's pixel shuffle behind a convolution: its channels in TensorFlow's order instead."""
-    return sum(_unshuffle(model, node) for node in _of(model, "DepthToSpace"))
+    return sum(_unshuffle(model, node) for node in edit.of(model, "DepthToSpace"))
 
 
 def soften_masks(model: onnx.ModelProto) -> int:
@@ -45,68 +47,33 @@ def soften_masks(model: onnx.ModelProto) -> int:
 
     exp(-40) is 4e-18, below what float32 can add to a softmax's other terms.
     """
-    return sum(_soften(model, node) for op in ("Add", "Where") for node in _of(model, op))
+    return sum(_soften(model, node) for op in ("Add", "Where") for node in edit.of(model, op))
 
 
 def fuse_l2_norms(model: onnx.ModelProto) -> int:
     """x / max(norm of x, next to nothing) into one LpNormalization: int8 divides badly."""
-    return sum(_fuse_norm(model, node) for node in _of(model, "Div"))
+    return sum(_fuse_norm(model, node) for node in edit.of(model, "Div"))
 
 
 PASSES: tuple[Pass, ...] = (
-    fold_batch_norms, fuse_gelus, fuse_l2_norms, unshuffle_depths, soften_masks,
+    fold_batch_norms, fold_permutations, fuse_gelus, fuse_l2_norms, unshuffle_depths, soften_masks,
 )  # fmt: skip
 
 
-def _of(model: onnx.ModelProto, op: str) -> list[onnx.NodeProto]:
-    return [node for node in model.graph.node if node.op_type == op]
-
-
-def _maker(model: onnx.ModelProto, name: str) -> onnx.NodeProto | None:
-    return next((node for node in model.graph.node if name in node.output), None)
-
-
-def _users(model: onnx.ModelProto, name: str) -> list[onnx.NodeProto | None]:
-    """The nodes that read a tensor; None stands for the model's own output."""
-    inside = [node for node in model.graph.node for read in node.input if read == name]
-    return [*inside, *(None for info in model.graph.output if info.name == name)]
-
-
-def _constant(model: onnx.ModelProto, name: str) -> np.ndarray | None:
-    for tensor in model.graph.initializer:
-        if tensor.name == name:
-            return np.asarray(numpy_helper.to_array(tensor))
-    maker = _maker(model, name)
-    if maker is not None and maker.op_type == "Constant":
-        value = onnx.helper.get_attribute_value(maker.attribute[0])
-        return np.asarray(
-            numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
-        )
-    return None
-
-
-def _store(model: onnx.ModelProto, stem: str, array: np.ndarray) -> str:
-    names = {tensor.name for tensor in model.graph.initializer}
-    name = next(n for i in range(len(names) + 1) if (n := f"{stem}_{i}") not in names)
-    model.graph.initializer.append(numpy_helper.from_array(array.astype(np.float32), name))
-    return name
-
-
-def _attribute(node: onnx.NodeProto, name: str, default: float) -> float:
-    found = [a for a in node.attribute if a.name == name]
-    return float(onnx.helper.get_attribute_value(found[0])) if found else default
-
-
 def _fold_one(model: onnx.ModelProto, norm: onnx.NodeProto) -> bool:
-    before = _maker(model, norm.input[0])
-    constants = [_constant(model, name) for name in norm.input[1:]]
-    if before is None or len(_users(model, norm.input[0])) > 1 or any(c is None for c in constants):
+    before = edit.maker(model, norm.input[0])
+    constants = [edit.constant(model, name) for name in norm.input[1:]]
+    if (
+        before is None
+        or len(edit.users(model, norm.input[0])) > 1
+        or any(c is None for c in constants)
+    ):
         return False
     scale, shift, mean, variance = (np.asarray(c, np.float64) for c in constants)
-    factor = scale / np.sqrt(variance + _attribute(norm, "epsilon", 1e-5))
+    factor = scale / np.sqrt(variance + edit.attribute(norm, "epsilon", 1e-5))
     if not _scale(model, before, factor, shift - mean * factor):
         return False
-    _bypass(model, norm, before)
+    edit.bypass(model, norm, before)
     return True
 
 
@@ -114,34 +81,32 @@ def _scale(
     model: onnx.ModelProto, node: onnx.NodeProto, factor: np.ndarray, summand: np.ndarray
 ) -> bool:
     """Give a layer's output channels a factor and a summand; False if its weights are unknown."""
-    weights = _constant(model, node.input[1]) if len(node.input) > 1 else None
-    bias = _constant(model, node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros(1)
-    plain = _attribute(node, "alpha", 1.0) == _attribute(node, "beta", 1.0) == 1.0
+    weights = edit.constant(model, node.input[1]) if len(node.input) > 1 else None
+    bias = (
+        edit.constant(model, node.input[2])
+        if len(node.input) > 2 and node.input[2]
+        else np.zeros(1)
+    )
+    plain = edit.attribute(node, "alpha", 1.0) == edit.attribute(node, "beta", 1.0) == 1.0
     if weights is None or bias is None or node.op_type not in (*LINEAR, "Gemm") or not plain:
         return False
     if node.op_type == "Gemm":
-        shaped = factor[:, None] if _attribute(node, "transB", 0) else factor
+        shaped = factor[:, None] if edit.attribute(node, "transB", 0) else factor
     elif node.op_type == "Conv":
         shaped = factor.reshape(-1, *[1] * (weights.ndim - 1))
     else:
-        groups = int(_attribute(node, "group", 1))
+        groups = int(edit.attribute(node, "group", 1))
         rows = factor.reshape(groups, 1, -1).repeat(weights.shape[0] // groups, 1)
         shaped = rows.reshape(weights.shape[0], -1, *[1] * (weights.ndim - 2))
-    node.input[1] = _store(model, "folded_weight", weights * shaped)
-    made = _store(model, "folded_bias", bias.astype(np.float64) * factor + summand)
+    node.input[1] = edit.store(model, "folded_weight", weights * shaped)
+    made = edit.store(model, "folded_bias", bias.astype(np.float64) * factor + summand)
     node.input[2:] = [made]
     return True
 
 
-def _bypass(model: onnx.ModelProto, node: onnx.NodeProto, before: onnx.NodeProto) -> None:
-    """Take out a node that has one input in use: the one before it makes its output."""
-    before.output[0] = node.output[0]
-    model.graph.node.remove(node)
-
-
 def _fuse_one(model: onnx.ModelProto, erf: onnx.NodeProto) -> bool:
     """Find x through the division before, and the last product after, in any order of factors."""
-    divide = _maker(model, erf.input[0])
+    divide = edit.maker(model, erf.input[0])
     if divide is None or divide.op_type not in ("Div", "Mul"):
         return False
     source, number = _with_number(model, divide)
@@ -149,7 +114,7 @@ def _fuse_one(model: onnx.ModelProto, erf: onnx.NodeProto) -> bool:
     if source is None or number is None or abs(number - wanted) > 1e-4:
         return False
     nodes, name, factor, seen = [divide, erf], erf.output[0], 1.0, Counter[str]()
-    while len(users := _users(model, name)) == 1 and (node := users[0]) is not None:
+    while len(users := edit.users(model, name)) == 1 and (node := users[0]) is not None:
         _other, number = _with_number(model, node)
         if node.op_type == "Add" and number == 1 and not seen:
             seen["add"] += 1
@@ -172,7 +137,7 @@ def _times(model: onnx.ModelProto, node: onnx.NodeProto, source: str, name: str)
     others = [read for read in node.input if read != name]
     if others == [source]:
         return 1.0
-    maker = _maker(model, others[0]) if len(others) == 1 else None
+    maker = edit.maker(model, others[0]) if len(others) == 1 else None
     if maker is None or maker.op_type != "Mul":
         return None
     inner, number = _with_number(model, maker)
@@ -182,7 +147,7 @@ def _times(model: onnx.ModelProto, node: onnx.NodeProto, source: str, name: str)
 def _with_number(model: onnx.ModelProto, node: onnx.NodeProto) -> tuple[str | None, float | None]:
     """The tensor and the number that a node of two inputs takes."""
     for index in (0, 1) if len(node.input) == 2 else ():
-        number = _constant(model, node.input[index])
+        number = edit.constant(model, node.input[index])
         if number is not None and number.size == 1 and (index == 1 or node.op_type != "Div"):
             return node.input[1 - index], float(number.ravel()[0])
     return None, None
@@ -202,17 +167,17 @@ def _replace_gelu(
 
 
 def _fuse_norm(model: onnx.ModelProto, divide: onnx.NodeProto) -> bool:
-    maker = _maker(model, divide.input[1])
+    maker = edit.maker(model, divide.input[1])
     if maker is not None and maker.op_type == "Expand":
-        maker = _maker(model, maker.input[0])
+        maker = edit.maker(model, maker.input[0])
     if maker is None or maker.op_type not in ("Clip", "Max") or len(maker.input) != 2:
         return False
     norm, least = _with_number(model, maker)
-    reduce = _maker(model, norm) if norm else None
+    reduce = edit.maker(model, norm) if norm else None
     if reduce is None or reduce.op_type != "ReduceL2" or reduce.input[0] != divide.input[0]:
         return False
-    axes = _constant(model, reduce.input[1]) if len(reduce.input) > 1 else None
-    kept = _attribute(reduce, "keepdims", 1) == 1
+    axes = edit.constant(model, reduce.input[1]) if len(reduce.input) > 1 else None
+    kept = edit.attribute(reduce, "keepdims", 1) == 1
     if axes is None or axes.size != 1 or not kept or least is None or least > NEXT_TO_NOTHING:
         return False
     divide.op_type = "LpNormalization"
@@ -222,34 +187,34 @@ def _fuse_norm(model: onnx.ModelProto, divide: onnx.NodeProto) -> bool:
 
 
 def _unshuffle(model: onnx.ModelProto, shuffle: onnx.NodeProto) -> bool:
-    conv = _maker(model, shuffle.input[0])
+    conv = edit.maker(model, shuffle.input[0])
     modes = [a for a in shuffle.attribute if a.name == "mode"]
     if conv is None or conv.op_type != "Conv" or not modes or modes[0].s != b"CRD":
         return False
-    weights = _constant(model, conv.input[1])
-    bias = _constant(model, conv.input[2]) if len(conv.input) > 2 else None
+    weights = edit.constant(model, conv.input[1])
+    bias = edit.constant(model, conv.input[2]) if len(conv.input) > 2 else None
     if (
         weights is None
-        or _attribute(conv, "group", 1) != 1
-        or len(_users(model, shuffle.input[0])) > 1
+        or edit.attribute(conv, "group", 1) != 1
+        or len(edit.users(model, shuffle.input[0])) > 1
     ):
         return False
-    block = int(_attribute(shuffle, "blocksize", 1))
+    block = int(edit.attribute(shuffle, "blocksize", 1))
     order = np.arange(len(weights)).reshape(-1, block, block).transpose(1, 2, 0).ravel()
-    conv.input[1] = _store(model, "shuffled_weight", weights[order])
+    conv.input[1] = edit.store(model, "shuffled_weight", weights[order])
     if bias is not None:
-        conv.input[2] = _store(model, "shuffled_bias", bias[order])
+        conv.input[2] = edit.store(model, "shuffled_bias", bias[order])
     modes[0].s = b"DCR"
     return True
 
 
 def _soften(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
-    users = _users(model, node.output[0])
+    users = edit.users(model, node.output[0])
     if not users or any(user is None or user.op_type != "Softmax" for user in users):
         return False
     for index, name in enumerate(node.input):
-        mask = _constant(model, name)
+        mask = edit.constant(model, name)
         if mask is not None and mask.dtype.kind == "f" and bool(np.any(mask <= NEVER)):
-            node.input[index] = _store(model, "mask", np.where(mask <= NEVER, SOFT, mask))
+            node.input[index] = edit.store(model, "mask", np.where(mask <= NEVER, SOFT, mask))
             return True
     return False

@@ -208,7 +208,8 @@ def _tensors(
 
 @rule("Gather")
 def gather(node: Node) -> Value:
-    """By constant indices: a part where they are evenly spaced; else by a table lookup."""
+    """By constant indices: a part where they are evenly spaced, a layout where they are shuffled
+    evenly; else by a table lookup."""
     value, index = node.value(0), node.value(1)
     axis = axis_of(node.get("axis", 0), len(value.shape))
     if not index.is_constant:
@@ -221,9 +222,27 @@ def gather(node: Node) -> Value:
         step = steps.pop()
         chosen = range(numbers[0], numbers[-1] + (1 if step > 0 else -1), step)
         return part(value, axis, chosen).reshaped(shape)
+    if (groups := _shuffled(numbers, value.shape[axis])) > 1:
+        return _shuffle(value, axis, groups).reshaped(shape)
     value, at = exposed(value, axis)
     made = tf.gather(value.tensor, np.asarray(numbers, np.int32), axis=at)
     return resized(value, made, axis, len(numbers)).reshaped(shape)
+
+
+def _shuffled(numbers: Sequence[int], size: int) -> int:
+    """How many groups, each in its order, take turns in `numbers`; 0 where it is not so."""
+    groups = numbers.index(1) if 1 in numbers else 0
+    if groups < 2 or len(numbers) != size or size % groups:
+        return 0
+    return groups if numbers == np.arange(size).reshape(groups, -1).T.ravel().tolist() else 0
+
+
+def _shuffle(value: Value, axis: int, groups: int) -> Value:
+    """As reshaping and transposing do it; no data moves."""
+    rank, shape = len(value.shape), value.shape
+    cut = value.reshaped([*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :]])
+    order = [*range(axis), axis + 1, axis, *range(axis + 2, rank + 1)]
+    return cut.permuted(order).reshaped(shape)
 
 
 @rule("GatherND")

@@ -1,0 +1,57 @@
+"""Reading and changing an ONNX graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+
+def of(model: onnx.ModelProto, op: str) -> list[onnx.NodeProto]:
+    """The nodes of a kind."""
+    return [node for node in model.graph.node if node.op_type == op]
+
+
+def maker(model: onnx.ModelProto, name: str) -> onnx.NodeProto | None:
+    """The node that computes a tensor."""
+    return next((node for node in model.graph.node if name in node.output), None)
+
+
+def users(model: onnx.ModelProto, name: str) -> list[onnx.NodeProto | None]:
+    """The nodes that read a tensor; None stands for the model's own output."""
+    inside = [node for node in model.graph.node for read in node.input if read == name]
+    return [*inside, *(None for info in model.graph.output if info.name == name)]
+
+
+def constant(model: onnx.ModelProto, name: str) -> np.ndarray | None:
+    """A tensor that is known."""
+    for tensor in model.graph.initializer:
+        if tensor.name == name:
+            return np.asarray(numpy_helper.to_array(tensor))
+    node = maker(model, name)
+    if node is not None and node.op_type == "Constant":
+        value = onnx.helper.get_attribute_value(node.attribute[0])
+        return np.asarray(
+            numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
+        )
+    return None
+
+
+def store(model: onnx.ModelProto, stem: str, array: np.ndarray) -> str:
+    """The name of a new constant, float32."""
+    names = {tensor.name for tensor in model.graph.initializer}
+    name = next(n for i in range(len(names) + 1) if (n := f"{stem}_{i}") not in names)
+    model.graph.initializer.append(numpy_helper.from_array(array.astype(np.float32), name))
+    return name
+
+
+def attribute(node: onnx.NodeProto, name: str, default: float) -> float:
+    """A number."""
+    found = [a for a in node.attribute if a.name == name]
+    return float(onnx.helper.get_attribute_value(found[0])) if found else default
+
+
+def bypass(model: onnx.ModelProto, node: onnx.NodeProto, before: onnx.NodeProto) -> None:
+    """Take out a node that has one input in use: the one before it makes its output."""
+    before.output[0] = node.output[0]
+    model.graph.node.remove(node)
