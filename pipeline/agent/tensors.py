@@ -32,9 +32,11 @@ def names(model: Any, kind: str) -> list[str]:
     details = getattr(model, f"get_{kind}_details")()
     for key in model.get_signature_list():
         named = getattr(model.get_signature_runner(key), f"get_{kind}_details")()
-        by_index = {detail["index"]: name for name, detail in named.items()}
-        if all(detail["index"] in by_index for detail in details):
-            return [by_index[detail["index"]] for detail in details]
+        by_index: dict[int, list[str]] = {}  # a tensor may be returned twice, under two names
+        for name, detail in named.items():
+            by_index.setdefault(detail["index"], []).append(name)
+        if sorted(by_index) == sorted({detail["index"] for detail in details}):
+            return [by_index[detail["index"]].pop(0) for detail in details]
     return [f"{kind}_{number}" for number in range(len(details))]
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Foreign, Workdir, file_digest
 from pipeline.convert.audit import Audit, audit
+from pipeline.convert.layout import samples_first
 from pipeline.errors import UsageError
 
 SUFFIXES = (".onnx", ".tflite")
@@ -45,7 +46,7 @@ def outputs(model: Foreign, inputs: NDArray[np.float32]) -> list[NDArray[Any]]:
     """Its own answers, each (n, ...), sample by sample."""
     run = _onnx_run if model.meta["source"]["format"] == "onnx" else _tflite_run
     answers = run(file_of(model), inputs)
-    return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+    return [samples_first(parts) for parts in zip(*answers, strict=True)]
 
 
 def fixed_onnx(path: Path, shape: Sequence[int]) -> bytes:

@@ -21,7 +21,27 @@ def input_permutation(rank: int) -> list[int]:
 
 def sqnr_db(reference: np.ndarray, value: np.ndarray) -> float:
     """Signal to error power of `value` against `reference` in dB, -200 (NaN) to 200."""
-    return ratio_db(power(reference), power(reference - value))
+    return ratio_db(power(reference), power(_signed(reference) - _signed(value)))
+
+
+def samples_first(answers: Sequence[np.ndarray]) -> np.ndarray:
+    """One array of a network's answers to one sample each, the samples as its first axis.
+
+    That takes the place of the batch of 1. An output without a batch (anchors, a sum over all)
+    gets the axis.
+    """
+    return np.stack([each[0] if len(each.shape) and len(each) == 1 else each for each in answers])
+
+
+def samples_order(order: Sequence[int], shape: Sequence[int]) -> list[int]:
+    """An axis order of one sample's answer of `shape`, as one of `samples_first`'s."""
+    has_batch = len(shape) > 0 and shape[0] == 1
+    return list(order) if has_batch else [0, *(axis + 1 for axis in order)]
+
+
+def _signed(values: np.ndarray) -> np.ndarray:
+    """Booleans and integers as numbers that can be subtracted."""
+    return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
 def ratio_db(signal: float, error: float) -> float:

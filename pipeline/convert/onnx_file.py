@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import onnx
 import torch
 from torch.fx import GraphModule
 
+from pipeline.convert.layout import samples_first
 from pipeline.errors import Refused
 from pipeline.models.graph import quiet, user_line
 
@@ -91,8 +91,20 @@ def _is_one_of(node: torch.fx.Node, names: set[str]) -> bool:
     return any(name in (each, each.removeprefix("special_")) for each in own for name in plain)
 
 
-def run(gm: GraphModule, inputs: Any) -> list[torch.Tensor]:
-    """The network's outputs in order, whatever structure it returns them in."""
+def run(gm: GraphModule, inputs: torch.Tensor) -> list[torch.Tensor]:
+    """The network's outputs in order, samples first, whatever structure it returns them in.
+
+    An output without a batch of its own is that of each sample alone, as the file gives it.
+    """
+    found = _tensors(gm, inputs)
+    if all(each.shape[:1] == inputs.shape[:1] for each in found):
+        return found
+    alone = [_tensors(gm, inputs[[index]]) for index in range(len(inputs))]
+    each = ([part.numpy() for part in parts] for parts in zip(*alone, strict=True))
+    return [torch.from_numpy(samples_first(parts)) for parts in each]
+
+
+def _tensors(gm: GraphModule, inputs: torch.Tensor) -> list[torch.Tensor]:
     with torch.no_grad():
-        leaves, _ = torch.utils._pytree.tree_flatten(gm(inputs))
+        leaves = torch.utils._pytree.tree_leaves(gm(inputs))
     return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]

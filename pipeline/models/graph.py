@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -190,7 +190,7 @@ def _plain(exported: fx.GraphModule) -> fx.GraphModule:
     """The same graph without pytree wrapping, guards and fake tensors, so that it can be copied."""
     graph = fx.Graph()
     leaves = graph.graph_copy(exported.graph, {})
-    graph.output(pytree.tree_unflatten(list(leaves), exported._out_spec))  # type: ignore[arg-type]
+    graph.output(_builtin(pytree.tree_unflatten(list(leaves), exported._out_spec)))  # type: ignore[arg-type]
     inline(exported, graph)
     for node in reversed(graph.nodes):
         node.meta = {key: node.meta[key] for key in _META if key in node.meta}
@@ -199,6 +199,18 @@ def _plain(exported: fx.GraphModule) -> fx.GraphModule:
         if is_assert or dead:
             graph.erase_node(node)
     return fx.GraphModule(exported, graph)
+
+
+def _builtin(outputs: Any) -> Any:
+    """Named tuples and dictionaries of a user's or torch's own type as built-in ones.
+
+    A `.pt2` file holds no other types.
+    """
+    if isinstance(outputs, Mapping):
+        return {key: _builtin(value) for key, value in outputs.items()}
+    if isinstance(outputs, list):
+        return [_builtin(value) for value in outputs]
+    return tuple(map(_builtin, outputs)) if isinstance(outputs, tuple) else outputs
 
 
 def reason(error: Exception) -> str:

@@ -147,7 +147,9 @@ def _default(dtype: torch.dtype) -> Iterator[None]:
 
 
 def _leaves(output: Any) -> list[Tensor]:
-    return [t for t in pytree.tree_leaves(output) if isinstance(t, Tensor) and t.numel()]
+    """Tensors of an output; booleans and integers as numbers that can be subtracted."""
+    leaves = [t for t in pytree.tree_leaves(output) if isinstance(t, Tensor) and t.numel()]
+    return [t if t.is_floating_point() else t.double() for t in leaves]
 
 
 def to_float64(graph_module: fx.GraphModule) -> fx.GraphModule:

@@ -101,7 +101,21 @@ class Places(nn.Module):
         return torch.cdist(rows, rows.detach().flip(1) + 4.0), parts
 
 
+class Extras(nn.Module):
+    """The same output twice, a decision, the anchors as they are, and a sum over everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 4, 1)
+        self.register_buffer("anchors", torch.rand(6, 2))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        y = self.head(self.stem(x).relu())
+        return y, y, y > 0, self.anchors, y.abs().sum()
+
+
 SHAPES = {
+    "extras": (3, 16, 16),
     "places": (3, 12, 12),
     "pools": (3, 16, 16), "heads": (3, 16, 16), "sound": (4, 32), "cube": (3, 16, 16),
     "embedding": (3, 16, 16),
@@ -126,6 +140,10 @@ def cube() -> nn.Module:
 
 def places() -> nn.Module:
     return Places()
+
+
+def extras() -> nn.Module:
+    return Extras()
 
 
 def embedding() -> nn.Module:

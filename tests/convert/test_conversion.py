@@ -11,14 +11,16 @@ import torch
 from ai_edge_litert.interpreter import Interpreter
 
 from pipeline.artifacts import Deployable, Exported, folder_digests
+from pipeline.board.runtimes import python_for
 from pipeline.convert import onnx_file
 from pipeline.convert.audit import audit
-from pipeline.convert.layout import sqnr_db
+from pipeline.convert.layout import samples_first, sqnr_db
 from pipeline.convert.stage import ConvertConfig, ExportConfig, convert, export
 from pipeline.errors import Refused, UsageError
 from pipeline.models.graph import capture
 from pipeline.prune.checkpoint import load
 from pipeline.quantize.stage import QuantizeConfig, quantize
+from pipeline.verify.runs import Job, evaluate
 from tests.convert import networks
 from tests.convert.chains import chain, run, workdir
 
@@ -37,13 +39,13 @@ def answers(path: Path, made: Exported | Deployable, x: np.ndarray) -> list[np.n
     outputs = []
     for entry in made.meta["layout"]["outputs"]:
         scale, zero = run.get_output_details()[entry["name"]]["quantization"]
-        value = np.concatenate([row[entry["name"]] for row in rows]).astype(np.float32)
+        value = samples_first([row[entry["name"]] for row in rows]).astype(np.float32)
         value = (value - zero) * scale if scale else value
         outputs.append(value.transpose(entry["to_torch"]))
     return outputs
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*NETWORKS, "extras"])
 def test_float_and_int8_files_answer_as_torch_does(name: str) -> None:
     made = chain(name)
     x = made.data.inputs("validation")[:8]
@@ -54,6 +56,18 @@ def test_float_and_int8_files_answer_as_torch_does(name: str) -> None:
         assert close.shape == near.shape == reference.shape
         assert sqnr_db(reference, close) > 90
         assert sqnr_db(reference, near) > 18
+
+
+def test_a_tensor_that_is_returned_twice_keeps_both_names_on_a_board(tmp_path: Path) -> None:
+    made = chain("extras")
+    np.save(tmp_path / "x.npy", made.data.inputs("validation")[:2].transpose(0, 2, 3, 1))
+    job = Job("extras", made.exported.file("float.tflite"), tmp_path / "x.npy")
+    runtime = "ai-edge-litert"
+    done = evaluate(python_for(runtime), runtime, [job], tmp_path / "outputs", 100)
+    found = done.outputs["extras"]
+    assert sorted(found) == [f"output_{index}" for index in range(5)]
+    assert np.array_equal(found["output_0"], found["output_1"])
+    assert found["output_3"].shape == (2, 6, 2) and found["output_4"].shape == (2,)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -63,3 +63,9 @@ def test_parity_is_asked_for_as_far_as_the_network_itself_is_stable(
     layout = {"outputs": [{"name": "y", "to_torch": [0, 1]}]}
     with nullcontext() if accepted else pytest.raises(Refused, match="differs from the original"):
         require_parity(source, {"y": want + noise}, layout)
+
+
+def test_booleans_and_unsigned_numbers_have_a_distance() -> None:
+    yes, small = np.array([True, False, True, True]), np.array([1, 2, 3], np.uint8)
+    assert sqnr_db(yes, yes) == 200 and sqnr_db(yes, ~yes) < 0
+    assert sqnr_db(small, small + 1) == pytest.approx(10 * np.log10(14 / 3))

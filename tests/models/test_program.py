@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -97,3 +99,20 @@ def test_a_norm_without_statistics_keeps_using_the_samples_own(tmp_path: Path) -
     x = torch.randn(2, 1, 28, 28)
     with torch.no_grad():
         torch.testing.assert_close(graph(x), module(x))
+
+
+class Answer(NamedTuple):
+    best: torch.return_types.topk
+    sure: torch.Tensor
+
+
+def test_results_of_own_types_are_stored_as_built_in_ones() -> None:
+    class Classifier(nn.Module):
+        def forward(self, x: torch.Tensor) -> Answer:
+            return Answer(x.topk(2), x > 0)
+
+    stored = program.save(capture(Classifier(), (5,)), (5,))
+    x = torch.randn(3, 5)
+    (values, indices), sure = torch.export.load(io.BytesIO(stored)).module()(x)
+    assert torch.equal(values, x.topk(2).values) and torch.equal(indices, x.topk(2).indices)
+    assert torch.equal(sure, x > 0)

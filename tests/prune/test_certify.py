@@ -17,8 +17,8 @@ from pipeline.prune.engine import prune_graph
 from pipeline.prune.families import Family, families
 from pipeline.prune.stage import PruneConfig
 from pipeline.prune.trace import Trace
-from tests.prune.checks import HALF
-from tests.prune.nets import SHAPE, settle
+from tests.prune.checks import HALF, check
+from tests.prune.nets import SHAPE, conv, settle
 from tests.prune.test_shuffle import channel_shuffle, concat_shuffle_excite
 
 Parts = tuple[fx.GraphModule, Trace, list[Family], Any]
@@ -88,3 +88,16 @@ def test_layers_that_are_zero_do_not_hide_a_mistake() -> None:
     wrong = dataclasses.replace(found[hidden], labels=found[hidden].labels.roll(1))
     with pytest.raises(CertificateError):
         certify(graph, trace, [*found[:hidden], wrong, *found[hidden + 1 :]], plan)
+
+
+def test_decisions_among_the_outputs_are_compared() -> None:
+    class Decides(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head = conv(3, 16), nn.Conv2d(16, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            y = self.head(self.body(x).relu())
+            return y, y > 0, y.argmax(1)
+
+    check(Decides(), {"body.weight:0": 8})

@@ -11,6 +11,7 @@ import onnx
 import onnx.inliner
 import tensorflow as tf
 
+from pipeline.convert.layout import samples_first, samples_order
 from pipeline.convert.translate.fold import fold
 from pipeline.convert.translate.graph import Output, build, given_input, inputs_of
 from pipeline.convert.translate.value import channels_last_order
@@ -35,7 +36,7 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     np.savez(out / "probe.npz", allow_pickle=False, **answers(path, probe))
     names = [f"output_{index}" for index in range(len(outputs))]
     stored = [
-        {"name": name, "to_torch": output.to_onnx}
+        {"name": name, "to_torch": samples_order(output.to_onnx, output.tensor.shape)}
         for name, output in zip(names, outputs, strict=True)
     ]
     return {"layout": {"input": order, "outputs": stored}, "folded": folded}
@@ -97,4 +98,4 @@ def answers(path: Path, probe: np.ndarray) -> dict[str, np.ndarray]:
         {key: value.copy() for key, value in run(**{name: probe[[index]]}).items()}
         for index in range(len(probe))
     ]
-    return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+    return {key: samples_first([row[key] for row in rows]) for key in rows[0]}
