@@ -26,7 +26,7 @@ INT8_VERSIONS = {
     "RESIZE_NEAREST_NEIGHBOR": 2, "RESIZE_BILINEAR": 2, "SPACE_TO_DEPTH": 2, "DEPTH_TO_SPACE": 2,
     "TANH": 2, "SOFTMAX": 2, "LEAKY_RELU": 2, "RELU": 2, "RELU6": 2, "RELU_N1_TO_1": 2,
     "BATCH_MATMUL": 2, "MAXIMUM": 2, "MINIMUM": 2, "REDUCE_MAX": 2, "REDUCE_MIN": 2,
-    "QUANTIZE": 2,
+    "QUANTIZE": 2, "DEQUANTIZE": 2,
 }  # fmt: skip
 """Lowest version that takes int8 (tensorflow/lite/tools/versioning/op_version.cc); else 1."""
 

@@ -6,12 +6,14 @@ becomes 0: the file is close to the float one by its error, and detects nothing.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.convert.flatbuffer import items, operator_name
+from pipeline.convert.flatbuffer import items, operator_code, operator_name
 from pipeline.quantize.ranges import Range
 
 UNLIKE = 16  # a part's range this many times smaller keeps less than 4 of its 8 bits
@@ -56,6 +58,45 @@ def free_outputs(model: Any) -> int:
         for entry in items(signature.outputs):
             entry.tensorIndex = freed.get(int(entry.tensorIndex), int(entry.tensorIndex))
     return len(freed)
+
+
+def float_joins(model: Any, ranges: Mapping[int, Range]) -> int:
+    """Let such joins read each part through a DEQUANTIZE, in place; returns how many stay float.
+
+    For a file whose tensors get their scales one by one: what comes behind it gets none.
+    """
+    graph, names = model.subgraphs[0], set(unlike_joins(model, ranges))
+    joins = [op for op in graph.operators if graph.tensors[op.outputs[0]].name.decode() in names]
+    inside = {int(op.outputs[0]) for op in joins}
+    real: dict[int, int] = {}
+    operators = []
+    for operator in graph.operators:
+        if operator in joins:
+            moved = set(_moved(model, operator)) - inside
+            for part in sorted(moved - real.keys()):
+                real[part] = _real_copy(graph, part)
+                operators.append(_dequantize(model, part, real[part]))
+            inputs = [int(i) for i in items(operator.inputs)]
+            operator.inputs = np.array([real[i] if i in moved else i for i in inputs], np.int32)
+        operators.append(operator)
+    graph.operators = operators
+    return len(joins)
+
+
+def _real_copy(graph: Any, index: int) -> int:
+    tensor = copy.copy(graph.tensors[index])
+    tensor.name = tensor.name + b";real"
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _dequantize(model: Any, source: int, target: int) -> Any:
+    operator = schema.OperatorT()
+    operator.opcodeIndex = operator_code(model, schema.BuiltinOperator.DEQUANTIZE)
+    operator.inputs, operator.outputs = np.array([source]), np.array([target])
+    operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
+    operator.builtinOptions = schema.DequantizeOptionsT()
+    return operator
 
 
 def _tree(model: Any, makers: Mapping[int, Any], output: int) -> tuple[list[Any], list[int]]:

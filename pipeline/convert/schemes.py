@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.artifacts import Exported, Quantized, write_atomic
 from pipeline.convert import worker
+from pipeline.convert.audit import audit
 from pipeline.convert.inject import trained_file
 from pipeline.quantize.calibration import FILE as CALIBRATION
 
@@ -75,7 +76,7 @@ def int8(job: Job) -> dict[str, Any]:
     """Int8 throughout, input and output too; a trained network keeps the grids it has."""
     if job.model.meta.get("trained"):
         write_atomic(job.out, trained_file(job.model))
-        return {"variant": "trained"}
+        return {"variant": "trained", "unlike": sum(audit(job.out).float_operators.values())}
     return job.calibrated("integer")
 
 

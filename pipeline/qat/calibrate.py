@@ -10,6 +10,7 @@ from pipeline.qat.grid import HIGH, LEVELS, LOW, Grid
 from pipeline.qat.network import Network
 from pipeline.qat.simulate import set_floating, tensor_ranges
 from pipeline.qat.spec import grids_of
+from pipeline.quantize.ranges import Range
 
 SHRINK = torch.linspace(1.0, 0.3, 29)
 KEPT = 1 << 16  # values a tensor over which the error is judged
@@ -25,12 +26,24 @@ def calibrate(network: Network, model: fx.GraphModule, x: Tensor, batch_size: in
     try:
         for start in range(0, len(x), batch_size):
             for index, values in tensor_ranges(model, x[start : start + batch_size]).items():
+                if index not in grids:
+                    continue  # it stays float
                 matter = values.clamp(*live.get(index, ALL))
                 kept.setdefault(grids[index], []).append(_thinned(matter, len(x)))
     finally:
         set_floating(model, False)
     for grid, parts in kept.items():
         grid.set_range(*best_range(torch.cat(parts)))
+
+
+def extremes(model: fx.GraphModule, x: Tensor) -> dict[int, Range]:
+    """{tensor of the file: (least, largest)} of a simulation's float values over `x`."""
+    set_floating(model, True)
+    try:
+        seen = tensor_ranges(model, x)
+    finally:
+        set_floating(model, False)
+    return {index: (float(v.min()), float(v.max())) for index, v in seen.items() if v.numel()}
 
 
 def _thinned(values: Tensor, samples: int) -> Tensor:

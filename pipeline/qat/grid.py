@@ -94,3 +94,18 @@ class Grid(nn.Module):
     def real(self, steps: Tensor) -> Tensor:
         """Steps to real values."""
         return steps * self.scale()
+
+
+class Real(Grid):
+    """Of a tensor that stays float: its steps are its values."""
+
+    def __init__(self) -> None:
+        super().__init__(fixed=(1.0, 0))
+
+    def steps(self, real: Tensor) -> Tensor:
+        """The same."""
+        return real
+
+    def real(self, steps: Tensor) -> Tensor:
+        """The same."""
+        return steps

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from pipeline.convert.flatbuffer import TYPES, items, operator_name, pack, reading
 from pipeline.convert.integer_form import integer_form
+from pipeline.convert.joins import float_joins
 from pipeline.errors import Refused
 from pipeline.qat.legalise import legalise
+from pipeline.quantize.ranges import Range
 
 MISSING = -1
 SIMULATED = frozenset({"AVERAGE_POOL_2D"})  # as it is: weights of ones have no place in torch
@@ -69,8 +71,10 @@ class Network:
         return pack(self.model)
 
 
-def read(path: Path) -> Network:
+def read(path: Path, ranges: Mapping[int, Range] = {}) -> Network:
     """Read a float file in the form that quantizing gives it, and legalise it.
+
+    Where `ranges` (of the file's tensors) tell outputs that join unlike parts, these are float.
 
     Raises:
         UsageError: no whole .tflite file.
@@ -81,6 +85,7 @@ def read(path: Path) -> Network:
             what = f"{len(model.subgraphs)} subgraphs: control flow cannot be trained in int8"
             raise Refused(what, where=path.name, fix="unroll the loop, or quantize without qat")
         integer_form(model, keep=SIMULATED)
+        float_joins(model, ranges)
         legalise(model)
         return _network(model)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from pipeline.errors import Refused
-from pipeline.qat.grid import Grid
+from pipeline.qat.grid import Grid, Real
 from pipeline.qat.kernels import Kernel, Place, Unknown, find
 from pipeline.qat.network import Network, Operator
 from pipeline.qat.rules import FIXED, SHARES
@@ -62,13 +62,23 @@ def grids(network: Network) -> dict[int, Grid]:
             for index in (*floats, *operator.outputs):
                 leader[root(index)] = root(floats[0])
     kinds = {root(index): kind for index, kind in fixed.items()}
-    made: dict[int, Grid] = {}
+    made: dict[int, Grid] = {index: Real() for index in _floats(network)}
     for tensor in network.tensors:
-        if tensor.data is None and tensor.is_float:
+        if tensor.index not in made and tensor.data is None and tensor.is_float:
             top = root(tensor.index)
             made.setdefault(top, Grid(fixed=kinds.get(top)))
             made[tensor.index] = made[top]
     return made
+
+
+def _floats(network: Network) -> set[int]:
+    """What is dequantized, and what is computed of nothing else."""
+    found: set[int] = set()
+    for operator in network.operators:
+        given = {t.index for t in network.activations(operator) if t.is_float}
+        if operator.name == "DEQUANTIZE" or (given and given <= found):
+            found.update(operator.outputs)
+    return found
 
 
 def simulate(

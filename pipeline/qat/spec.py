@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from pipeline.qat.grid import Grid
+from pipeline.qat.grid import Grid, Real
 from pipeline.qat.kernels.arithmetic import Binary
 from pipeline.qat.kernels.contraction import Contraction
 from pipeline.qat.network import Network, Operator
@@ -33,12 +33,13 @@ def quant_spec(network: Network, model: fx.GraphModule) -> list[Entry]:
 
 
 def grids_of(network: Network, model: fx.GraphModule) -> dict[int, Grid]:
-    """{tensor that is computed: its grid}."""
+    """{tensor that is computed on a grid: which}."""
     enter: Any = model.get_submodule("enter")
     found: dict[int, Grid] = {network.inputs[0]: enter.grid}
     for operator in network.operators:
-        for index in operator.outputs:
-            found[index] = _kernel(model, operator).out
+        out = _kernel(model, operator).out
+        if not isinstance(out, Real):
+            found.update(dict.fromkeys(operator.outputs, out))
     return found
 
 

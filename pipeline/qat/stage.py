@@ -25,7 +25,7 @@ class QatConfig(FinetuneConfig):
 
 
 @stage(
-    version=7,
+    version=8,
     tools=("torch", "onnx", "onnxscript", "tensorflow", "ai-edge-litert"),
     together=True,
 )

@@ -19,7 +19,7 @@ from pipeline.convert.stage import ExportConfig
 from pipeline.errors import Refused
 from pipeline.progress import say
 from pipeline.prune.checkpoint import load, save_like
-from pipeline.qat.calibrate import calibrate
+from pipeline.qat.calibrate import calibrate, extremes
 from pipeline.qat.kernels.contraction import Contraction
 from pipeline.qat.network import Network, Operator, read
 from pipeline.qat.part import Part
@@ -35,6 +35,9 @@ from pipeline.train.loop import evaluate, fit
 if TYPE_CHECKING:
     from pipeline.data.source import Data
     from pipeline.qat.stage import QatConfig
+
+
+FIRST_LOOK = 64  # samples that tell parts of unlike size
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,13 @@ def run_qat(
 def prepare(model: Checkpoint, data: Data, cfg: QatConfig, work: Workdir) -> Simulation:
     """A calibrated simulation of a checkpoint; weights without a home in torch are frozen."""
     exported = _exported(model, cfg, work)
-    network, graph = read(exported.file("float.tflite")), load(model)
-    layout = exported.meta["layout"]
-    simulated = simulate(network, layout, partial(_source, model, exported, work))
+    count = min(cfg.samples, data.count("train"))
+    index = np.sort(np.random.default_rng(cfg.seed).choice(data.count("train"), count, False))
+    x = torch.from_numpy(data.inputs("train", index))
+    path, graph, layout = exported.file("float.tflite"), load(model), exported.meta["layout"]
+    simulation = partial(simulate, layout=layout, where=partial(_source, model, exported, work))
+    network = read(path, extremes(simulation(read(path)), x[:FIRST_LOOK]))
+    simulated = simulation(network)
     made = Simulation(network, simulated, graph, layout, {})
     kernels = made.contractions
     fits = settle(graph, [kernel.weights.real() for kernel in kernels.values()])
@@ -90,9 +97,7 @@ def prepare(model: Checkpoint, data: Data, cfg: QatConfig, work: Workdir) -> Sim
             made.fits[name] = found
     if not made.fits:
         raise Refused("no weight of the converted file is one of the torch model's", where="qat")
-    count = min(cfg.samples, data.count("train"))
-    index = np.sort(np.random.default_rng(cfg.seed).choice(data.count("train"), count, False))
-    calibrate(network, simulated, torch.from_numpy(data.inputs("train", index)))
+    calibrate(network, simulated, x)
     return made
 
 

@@ -48,6 +48,21 @@ class Detector(nn.Module):
         return torch.cat(parts, 1)
 
 
+class Pixels(nn.Module):
+    """Boxes in pixels beside scores, of two scales, joined and turned: no int8 scale holds both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.down = nn.Conv2d(3, 16, 3, 2, 1), nn.Conv2d(16, 16, 3, 2, 1)
+        self.boxes, self.classes = nn.Conv2d(16, 4, 1), nn.Conv2d(16, 5, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x).relu()
+        levels = [x, self.down(x).relu()]
+        found = [torch.cat([self.boxes(y) * 64, self.classes(y).sigmoid()], 1) for y in levels]
+        return torch.cat([each.flatten(2) for each in found], 2)
+
+
 class Sound(nn.Module):
     """1-D convolutions, tanh, ELU, a flattened classifier; a scaled and shifted input."""
 
@@ -97,9 +112,16 @@ class Wave(nn.Module):
 
 SHAPES = {
     "gates": (3, 32, 32), "detector": (3, 32, 32), "sound": (4, 32), "unknown": (3, 8, 8),
-    "mobile": (3, 32, 32),
+    "mobile": (3, 32, 32), "pixels": (3, 32, 32),
 }  # fmt: skip
-KINDS = {"gates": Gates, "detector": Detector, "sound": Sound, "unknown": Wave, "mobile": Mobile}
+KINDS = {
+    "gates": Gates,
+    "detector": Detector,
+    "sound": Sound,
+    "unknown": Wave,
+    "mobile": Mobile,
+    "pixels": Pixels,
+}
 
 
 def build(name: str) -> nn.Module:

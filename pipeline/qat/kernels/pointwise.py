@@ -36,6 +36,7 @@ FUNCTIONS: dict[str, Callable[[Place], Function]] = {
     "GELU": _gelu,
     "SOFTMAX": _softmax,
     "ABS": lambda _: torch.abs,
+    "DEQUANTIZE": lambda _: lambda x: x,
     "RELU": _clamp(0.0, INFINITY),
     "RELU6": _clamp(0.0, 6.0),
     "RELU_N1_TO_1": _clamp(-1.0, 1.0),

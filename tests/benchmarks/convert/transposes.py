@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 REASONS: dict[str, tuple[int, str]] = {
-    "shufflenet_v2_x0_5": (13, "the half that passes a unit untouched: channels move, as fast as cut and joined"),
+    "shufflenet_v2_x0_5": (
+        13,
+        "the half that passes a unit untouched: channels move, as fast as cut and joined",
+    ),
     "channel_shuffle": (1, "a shuffle between two grouped convolutions"),
     "pools": (2, "an adaptive pool with uneven windows, one matrix along each axis"),
     "masked_encoder": (4, "one attention: heads out of and into the tokens"),
