@@ -82,7 +82,7 @@ def _entries(
         say(f"convert: {scheme}")
         table = {
             "scheme": scheme, "calibration": wanted.calibration, "samples": wanted.samples,
-            "min_sqnr_db": wanted.min_sqnr_db,
+            "min_sqnr_db": wanted.min_sqnr_db, "runtime": wanted.runtime,
         }  # fmt: skip
         try:
             spec = single.run_stage(

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from pipeline.convert.flatbuffer import items, operator_code, operator_name
 
-KINDS = {"DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions"}
+KINDS = {"DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions", "CONV_2D": "Conv2DOptions"}
 Fused = schema.ActivationFunctionType
 LARGEST_WINDOW = 64  # of an average pool that becomes a convolution
 TYPES: dict[type[Any], int] = {
@@ -46,9 +47,13 @@ class Writer:
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def between(self, like: int, plain: int | None = None) -> int:
+    def between(
+        self, like: int, plain: int | None = None, shape: Sequence[int] | None = None
+    ) -> int:
         """The index of a new activation, of the shape of another; `plain`: of that type."""
         tensor = copy.copy(self.graph.tensors[like])
+        if shape is not None:
+            tensor.shape, tensor.shapeSignature = np.array(shape, np.int32), None
         if plain is not None:
             tensor.type, tensor.quantization = plain, None
         tensor.name = b"integer_form/%d" % len(self.graph.tensors)
@@ -61,6 +66,14 @@ class Writer:
         data = self.model.buffers[self.graph.tensors[index].buffer].data
         known = np.zeros(0, np.uint8) if data is None else np.asarray(data, np.uint8)
         return [int(number) for number in known.view(np.int32)]
+
+    def floats(self, index: int) -> NDArray[np.float32]:
+        """A float32 constant; empty where it is computed or left out."""
+        tensor = self.graph.tensors[index]
+        data = self.model.buffers[tensor.buffer].data
+        if data is None or index < 0:
+            return np.zeros(0, np.float32)
+        return np.asarray(data, np.uint8).view(np.float32).reshape(tensor.shape)
 
     def add(
         self, name: str, inputs: Sequence[int], output: int, fused: int = Fused.NONE,
@@ -88,18 +101,19 @@ Form = Callable[[Writer, list[int], list[int], Reads], bool]
 """(writer, inputs, outputs, how often each tensor is read) to whether it applied."""
 
 
-def integer_form(model: Any, *, keep: Collection[str] = ()) -> int:
+def integer_form(model: Any, *, keep: Collection[str] = (), runtime: str = "") -> int:
     """Rewrite the main graph of an object tree in place; returns how many operators changed.
 
-    `keep`: operators that stay as they are.
+    `keep`: operators that stay as they are. `runtime`: the only one that the file has to serve.
     """
+    forms = FORMS | FORMS_FOR.get(runtime, {})
     writer, changed = Writer(model), 0
     graph = model.subgraphs[0]
     read = Reads(int(i) for operator in graph.operators for i in items(operator.inputs))
     read.update(int(index) for index in items(graph.outputs))
     for operator in graph.operators:
         name = operator_name(model, operator)
-        form = None if name in keep else FORMS.get(name)
+        form = None if name in keep else forms.get(name)
         writer.given = operator.builtinOptions
         inputs, outputs = ([int(i) for i in items(x)] for x in (operator.inputs, operator.outputs))
         floating = all(graph.tensors[i].type == schema.TensorType.FLOAT32 for i in outputs)
@@ -218,9 +232,35 @@ def _split(writer: Writer, inputs: list[int], outputs: list[int], read: Reads) -
     return True
 
 
+def _grouped(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
+    """One convolution a group; where several make one operator slow."""
+    tensors = writer.graph.tensors
+    whole, given = tensors[inputs[0]], writer.given
+    weights, *bias = (writer.floats(index) for index in inputs[1:])
+    groups = int(whole.shape[-1]) // weights.shape[-1] if weights.size else 1
+    if groups < 2:
+        return False
+    parts = []
+    for group, rows in enumerate(np.split(np.arange(len(weights)), groups)):
+        shape = [*(int(n) for n in whole.shape[:-1]), weights.shape[-1]]
+        start = [0, 0, 0, group * weights.shape[-1]]
+        ends = [writer.constant(numbers, np.int32) for numbers in (start, shape)]
+        part = writer.add("SLICE", [inputs[0], *ends], writer.between(inputs[0], shape=shape))
+        constants = [writer.constant(array[rows]) for array in (weights, *bias)]
+        made = writer.between(outputs[0], shape=[*tensors[outputs[0]].shape[:-1], len(rows)])
+        parts.append(writer.add(
+            "CONV_2D", [part, *constants], made, given.fusedActivationFunction,
+            padding=given.padding, strideH=given.strideH, strideW=given.strideW,
+            dilationHFactor=given.dilationHFactor, dilationWFactor=given.dilationWFactor,
+        ))  # fmt: skip
+    writer.add("CONCATENATION", parts, outputs[0], axis=3)
+    return True
+
+
 FORMS: dict[str, Form] = {
     "NEG": _neg, "SQUARE": _square, "ELU": _elu, "HARD_SWISH": _hard_swish, "SPLIT": _split,
     "AVERAGE_POOL_2D": _average_pool, "REVERSE_V2": _reverse, "DIV": _div,
     "RELU": _clipped(Fused.RELU), "RELU6": _clipped(Fused.RELU6),
     "RELU_N1_TO_1": _clipped(Fused.RELU_N1_TO_1),
 }  # fmt: skip
+FORMS_FOR: dict[str, dict[str, Form]] = {"tflite-runtime": {"CONV_2D": _grouped}}

@@ -50,7 +50,7 @@ class Job:
         try:
             return self.call(
                 child, samples=str(samples), calibration=meta["calibration"],
-                budget_db=meta["min_sqnr_db"],
+                budget_db=meta["min_sqnr_db"], runtime=meta["runtime"],
             )  # fmt: skip
         finally:
             samples.unlink()

@@ -42,7 +42,9 @@ def run(model: Model, data: Data | None, cfg: QuantizeConfig, work: Workdir) -> 
     samples = draw(data, cfg.samples, cfg.seed)
     check(samples, model.meta["input"])
     np.save(work.out / FILE, samples)
-    how = {"calibration": cfg.calibration, "min_sqnr_db": cfg.min_sqnr_db}
+    how = {
+        "calibration": cfg.calibration, "min_sqnr_db": cfg.min_sqnr_db, "runtime": cfg.runtime,
+    }  # fmt: skip
     return work.seal(Quantized, {**meta, "samples": len(samples), "seed": cfg.seed, **how})
 
 

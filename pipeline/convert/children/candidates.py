@@ -69,12 +69,15 @@ class Candidate:
 
 
 class Workbench:
-    """A float file, its statistics, and a judge; samples never judge a range they set."""
+    """A float file, its statistics, and a judge; samples never judge a range they set.
 
-    def __init__(self, path: Path, samples: np.ndarray) -> None:
+    `runtime`: the only one that what is made here has to serve, if there is one.
+    """
+
+    def __init__(self, path: Path, samples: np.ndarray, runtime: str = "") -> None:
         with reading(path) as model:
             self.model = model
-        changed = integer_form(self.model)
+        changed = integer_form(self.model, runtime=runtime)
         self.data = pack(self.model) if changed else path.read_bytes()
         count = FOLDS if len(samples) >= FEWEST else 1
         self.folds = [np.arange(len(samples)) % count == fold for fold in reversed(range(count))]

@@ -19,7 +19,7 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     most accurate one. What counts is the output error on samples that set no range: every
     sample's turn comes.
     """
-    bench = Workbench(Path(spec["model"]), np.load(spec["samples"]))
+    bench = Workbench(Path(spec["model"]), np.load(spec["samples"]), spec.get("runtime", ""))
     make = bench.tensorflow()
     for method in methods(spec["calibration"]):
         bench.candidate(f"tensorflow {method}", method, make)

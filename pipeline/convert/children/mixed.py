@@ -29,7 +29,7 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     products alone, whichever leaves the graph in fewer pieces. Then the calibration. Then, until
     the held-out error is at least `spec["budget_db"]`, the layers that add most error become float.
     """
-    bench = Workbench(Path(spec["model"]), np.load(spec["samples"]))
+    bench = Workbench(Path(spec["model"]), np.load(spec["samples"]), spec.get("runtime", ""))
     first, *others = methods(spec["calibration"])
     kinds = _kinds(bench, first)
     tried = [_make(bench, name, first, types) for name, types in kinds.items()]
