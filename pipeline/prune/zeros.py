@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, fx
 
@@ -23,12 +23,14 @@ PASSES = {
     "flip", "roll",
     "relu", "silu", "gelu", "tanh", "hardswish", "leaky_relu", "prelu", "relu6", "hardtanh",
     "neg", "abs", "square", "hardshrink", "softshrink", "mean", "sum", "glu",
+    "amax", "amin", "max", "min",
     "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d",
     "scaled_dot_product_attention", "tensor_split", "unfold", "im2col", "col2im", "grid_sampler",
     "elu", "mish", "pixel_shuffle", "channel_shuffle", "pixel_unshuffle", "index", "index_select",
     "gather", "upsample_nearest2d", "upsample_bilinear2d", "max_unpool2d",
 }  # fmt: skip
-_PRODUCTS = {"matmul", "bmm", "mm", "mv", "linear"}
+_ADDED = {"addmm", "baddbmm", "addmv"}
+_PRODUCTS = {"matmul", "bmm", "mm", "mv", "linear", *_ADDED}
 _COMBINES = {"mul", "add", "sub", "div", "batch_norm"}
 
 
@@ -46,6 +48,8 @@ def keeps_zero(trace: Trace, node: fx.Node) -> bool:
     name = name_of(node)
     if name in _PRODUCTS and _carried(trace, node):
         return _carries_zero(trace, node)
+    if name in _ADDED:
+        return not _shifted(trace, node)
     if (
         name in MAKES | _PRODUCTS
         or node.name in trace.coupled
@@ -71,16 +75,29 @@ def _carried(trace: Trace, node: fx.Node) -> bool:
     axis = trace.labels.axis(value) if isinstance(value, Tensor) else None
     if axis is None or not isinstance(value, Tensor):
         return True
-    makers = {value.dim() - 1: node.args[1], value.dim() - 2: node.args[0]}
+    left, right = _factors(node)
+    makers = {value.dim() - 1: right, value.dim() - 2: left}
     maker = makers.get(axis)
     return not (isinstance(maker, fx.Node) and maker.op == "get_attr")
 
 
 def _carries_zero(trace: Trace, node: fx.Node) -> bool:
-    factors = [arg for arg in node.args[:2] if isinstance(arg, fx.Node)]
-    shifted = len(node.args) > 2 and node.args[2] is not None
+    factors = [arg for arg in _factors(node) if isinstance(arg, fx.Node)]
     active = [arg for arg in factors if arg.op != "get_attr" and _varies(trace, arg)]
-    return not shifted and any(arg.name in trace.zero for arg in active)
+    return not _shifted(trace, node) and any(arg.name in trace.zero for arg in active)
+
+
+def _factors(node: fx.Node) -> tuple[Any, Any]:
+    left, right = node.args[1:3] if name_of(node) in _ADDED else node.args[:2]
+    return left, right
+
+
+def _shifted(trace: Trace, node: fx.Node) -> bool:
+    """Whether what is added to a product is not zero in a removed channel."""
+    if name_of(node) in _ADDED:
+        added: Any = node.args[0]
+        return not (added.name in trace.zero and _varies(trace, added))
+    return len(node.args) > 2 and node.args[2] is not None
 
 
 def _varies(trace: Trace, arg: fx.Node) -> bool:

@@ -143,3 +143,22 @@ def test_heads_that_talk() -> None:
     layers = {"qkv": nn.Linear(16, 48), "talk": nn.Linear(2, 2), "fc": head(16)}
     report = check(Net(forward, a=unit(3, 16), **layers), {"qkv.weight:0": 24, "fc.weight:1": 8})
     assert "matmul: repeats the product along its channels" in reasons(report)
+
+
+def test_attention_over_projections_that_add_first() -> None:
+    """GPT-2's projections: `addmm` of a bias, the tokens of all samples and a weight (in, out)."""
+
+    class Projected(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.fc = unit(3, 16), head(16)
+            self.w, self.b = nn.Parameter(torch.zeros(16, 48)), nn.Parameter(torch.zeros(48))
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.a(x).flatten(2).transpose(1, 2)
+            y = torch.addmm(self.b, y.reshape(-1, 16), self.w).view(-1, 64, 48)
+            q, k, v = (part.unflatten(-1, (2, 8)).transpose(1, 2) for part in y.chunk(3, -1))
+            y = functional.scaled_dot_product_attention(q, k, v)
+            return self.fc(y.transpose(1, 2).flatten(2).mean(1))
+
+    check(Projected(), {"w:1": 24, "w:0": 8, "fc.weight:1": 8})
