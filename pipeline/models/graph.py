@@ -24,6 +24,8 @@ from pipeline.models.inline import inline
 
 _ASSERTS = ("aten::_assert_tensor_metadata", "aten::_assert_scalar")
 _META = ("stack_trace", "always_on")
+_NO_BRANCHES = "write forward() without data-dependent Python control flow"
+_MAKE_BEFORE = "assign no tensors to the module in forward(): make them before, in eval()"
 
 
 def capture(module: torch.nn.Module, input_shape: Sequence[int]) -> fx.GraphModule:
@@ -182,7 +184,8 @@ def _export(
         with quiet(), torch.enable_grad(), redirect_stdout(io.StringIO()):
             return torch.export.export(module, (example,), dynamic_shapes=dynamic, strict=False)
     except Exception as error:
-        fix = "write forward() without data-dependent Python control flow"
+        kept = "fake tensor" in str(error)  # one that forward() left in the module
+        fix = _MAKE_BEFORE if kept else _NO_BRANCHES
         raise UsageError(f"torch.export fails: {reason(error)}", fix=fix) from error
 
 

@@ -18,14 +18,13 @@ from pipeline.prune.choose import choose, replayed
 from pipeline.prune.depth import certify_blocks, decide, report_blocks
 from pipeline.prune.evidence import Evidence, scales
 from pipeline.prune.families import families
-from pipeline.prune.fold import fold
 from pipeline.prune.heads import only_heads
 from pipeline.prune.plan import check_fits, make
 from pipeline.prune.planfile import Plan
+from pipeline.prune.prepare import prunable
 from pipeline.prune.report import costs_before, frozen, report
 from pipeline.prune.resize import Resizer
 from pipeline.prune.rewrite import prepared, removed_classes, rewrite
-from pipeline.prune.shuffles import untie
 from pipeline.prune.stage import NO_SETTINGS, PruneConfig
 from pipeline.prune.trace import Trace
 
@@ -77,7 +76,7 @@ def prune_graph(
     """
     _check_finite(graph_module)
     if plan is None:
-        graph_module = untie(fold(graph_module), cfg.multiple)
+        graph_module = prunable(graph_module, cfg.multiple)
     else:
         graph_module = prepared(graph_module, plan)
     settings = cfg.model_dump(mode="json", exclude=NO_SETTINGS)

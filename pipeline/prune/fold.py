@@ -41,7 +41,7 @@ def fold(graph_module: fx.GraphModule) -> fx.GraphModule:
         _store(folded, name, value)
         with folded.graph.inserting_before(node):
             node.replace_all_uses_with(folded.graph.get_attr(name))
-        _erase(node)
+        erase(node)
     for name in before - _read(folded):
         path, _, leaf = name.rpartition(".")
         delattr(folded.get_submodule(path), leaf)
@@ -55,7 +55,7 @@ def _origin(node: fx.Node) -> dict[str, Any]:
 
     (As the projections of an attention are.) Empty where its numbers are computed ones.
     """
-    stored = [arg for arg in _ancestors(node) if arg.op == "get_attr"]
+    stored = [arg for arg in ancestors(node) if arg.op == "get_attr"]
     if len(stored) != 1:
         return {}
     base = _attribute(stored[0])
@@ -74,20 +74,26 @@ def _origin(node: fx.Node) -> dict[str, Any]:
 
 
 def _computed(graph_module: fx.GraphModule) -> list[fx.Node]:
-    constant: set[fx.Node] = set()
+    constant = constants(graph_module)
     found: dict[fx.Node, None] = {}
     for node in graph_module.graph.nodes:
-        if node.op == "get_attr":
-            constant.add(node)
-        inputs = node.all_input_nodes
         places = _WEIGHT_PLACES.get(name_of(node), ()) if node.op == "call_function" else ()
-        if places and any(arg not in constant for arg in inputs):
+        if places and any(arg not in constant for arg in node.all_input_nodes):
             for weight in (node.args[place] for place in places):
                 if weight in constant and weight.op != "get_attr":
                     found[weight] = None
-        if node.op == "call_function" and inputs and all(arg in constant for arg in inputs):
-            constant.add(node)
     return list(found)
+
+
+def constants(graph_module: fx.GraphModule) -> dict[fx.Node, None]:
+    """The nodes that depend neither on the input nor on chance, in the order of the graph."""
+    found: dict[fx.Node, None] = {}
+    for node in graph_module.graph.nodes:
+        chance = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+        known = all(arg in found for arg in node.all_input_nodes)
+        if node.op == "get_attr" or (node.op == "call_function" and known and not chance):
+            found[node] = None
+    return found
 
 
 def evaluate(node: fx.Node, given: Mapping[fx.Node, Tensor] | None = None) -> Tensor:
@@ -110,7 +116,7 @@ def evaluate(node: fx.Node, given: Mapping[fx.Node, Tensor] | None = None) -> Te
 
 def is_constant(node: fx.Node) -> bool:
     """Whether a node depends on no input."""
-    return all(arg.op != "placeholder" for arg in _ancestors(node))
+    return all(arg.op != "placeholder" for arg in ancestors(node))
 
 
 def _attribute(node: fx.Node) -> Any:
@@ -120,7 +126,8 @@ def _attribute(node: fx.Node) -> Any:
     return value.detach().clone() if isinstance(value, Tensor) else value
 
 
-def _ancestors(node: fx.Node) -> set[fx.Node]:
+def ancestors(node: fx.Node) -> set[fx.Node]:
+    """A node and all that it depends on."""
     found, todo = {node}, [node]
     while todo:
         new = [arg for arg in todo.pop().all_input_nodes if arg not in found]
@@ -130,7 +137,7 @@ def _ancestors(node: fx.Node) -> set[fx.Node]:
 
 
 def _own_parameter(node: fx.Node, value: Tensor) -> str | None:
-    inside = _ancestors(node)
+    inside = ancestors(node)
     module = node.graph.owning_module
     assert module is not None
     names = {str(arg.target) for arg in inside if arg.op == "get_attr"}
@@ -147,8 +154,9 @@ def _store(graph_module: fx.GraphModule, name: str, value: Tensor) -> None:
     setattr(graph_module.get_submodule(path), leaf, torch.nn.Parameter(value))
 
 
-def _erase(node: fx.Node) -> None:
-    for one in reversed([n for n in node.graph.nodes if n in _ancestors(node)]):
+def erase(node: fx.Node) -> None:
+    """Take out of the graph what only this node needed, itself included."""
+    for one in reversed([n for n in node.graph.nodes if n in ancestors(node)]):
         if not one.users:
             node.graph.erase_node(one)
 

@@ -11,8 +11,9 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from pipeline.prune.rules import name_of
-from pipeline.prune.rules.contraction import groups_of
+from pipeline.prune.rules.convolution import groups_of
 from pipeline.prune.rules.movement import shifts_of
+from pipeline.prune.rules.picking import SLIDES
 from pipeline.prune.trace import Trace
 
 Resize = Callable[["Resizer", fx.Node, list[Any]], list[Any]]
@@ -170,16 +171,27 @@ def _rolled(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
 @_resize("index", "index_select")
 def _picked(resizer: Resizer, node: fx.Node, args: list[Any]) -> list[Any]:
     """Places along the channels are counted anew, in a constant of the graph."""
-    change = resizer.kept(resizer.trace.of(args[0]))
-    if node.name not in resizer.trace.picked or change is None:
+    if node.name not in resizer.trace.picked:
         return args
-    (axis, index), stay = resizer.trace.picked[node.name], change[1]
-    counted = (stay.cumsum(0) - 1)[index[stay[index]]]
+    axis, index = resizer.trace.picked[node.name]
+    picks = node.meta.get(SLIDES) == "pick"
+    change = resizer.kept(resizer.trace.of(node if picks else args[0]))
+    if change is None:
+        return args
+    counted = index[change[1]] if picks else _counted(index, change[1], node)
     old: Any = args[2] if name_of(node) == "index_select" else args[1][axis]
     new = _constant(node, old, counted)
     if name_of(node) == "index_select":
         return [args[0], axis, new]
     return [args[0], [new if place == axis else None for place in range(len(args[1]))]]
+
+
+def _counted(index: Tensor, stay: Tensor, node: fx.Node) -> Tensor:
+    """Places among those that stay; of the others those that are not read, or the padding."""
+    rank = stay.cumsum(0) - 1
+    if node.meta.get(SLIDES) == "spread":
+        return torch.where(stay, rank, rank[-1])[index]
+    return rank[index[stay[index]]]
 
 
 def _constant(node: fx.Node, old: fx.Node, value: Tensor) -> fx.Node:

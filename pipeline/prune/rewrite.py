@@ -14,12 +14,11 @@ from pipeline.models.graph import named_tensors
 from pipeline.prune.blocks import apply_blocks
 from pipeline.prune.cost import BATCH
 from pipeline.prune.families import Family, cut_outputs, families
-from pipeline.prune.fold import fold
 from pipeline.prune.plan import check_fits, kept_channels
 from pipeline.prune.planfile import check
+from pipeline.prune.prepare import prunable
 from pipeline.prune.resize import Resizer
 from pipeline.prune.shapes import shapes
-from pipeline.prune.shuffles import untie
 from pipeline.prune.trace import Trace
 
 
@@ -42,13 +41,13 @@ def apply(graph_module: fx.GraphModule, plan: Mapping[str, Any]) -> fx.GraphModu
 
 
 def prepared(graph_module: fx.GraphModule, plan: Mapping[str, Any]) -> fx.GraphModule:
-    """The graph that a plan's families are of: computed weights folded, shuffles untied.
+    """The graph that a plan's families are of, see `prepare`.
 
     Raises:
         UsageError: this is no plan.
     """
     check(plan)
-    return untie(fold(graph_module), plan["settings"].get("round_to", 1))
+    return prunable(graph_module, plan["settings"].get("round_to", 1))
 
 
 def rewrite(

@@ -20,8 +20,9 @@ from pipeline.prune.certify import difference, to_float64
 from pipeline.prune.checkpoint import load
 from pipeline.prune.rules import name_of
 
-EQUAL = 1e-9
-"""Largest relative error, in float64, at which outputs count as equal."""
+EQUAL = 1e-6
+"""Largest relative error, in float64, at which outputs count as equal: tables and computed weights
+are stored in float32."""
 
 
 def write_back(

@@ -24,10 +24,9 @@ from pipeline.prune.choose import judged_scores
 from pipeline.prune.criteria import needs
 from pipeline.prune.evidence import Evidence, scales
 from pipeline.prune.families import Family, families
-from pipeline.prune.fold import fold
 from pipeline.prune.plan import graph_digest
+from pipeline.prune.prepare import prunable
 from pipeline.prune.rewrite import rewrite
-from pipeline.prune.shuffles import untie
 from pipeline.prune.stage import PruneConfig
 from pipeline.prune.steps import gather, sample
 from pipeline.prune.trace import Trace
@@ -47,7 +46,7 @@ def scan(
     Raises:
         Refused: nothing can be pruned.
     """
-    graph = untie(fold(load(model)), cfg.multiple)
+    graph = prunable(load(model), cfg.multiple)
     trace = Trace(graph, uncertified=cfg.allow_uncertified)
     found = _families(graph, trace, data, cfg)
     if not found:

@@ -102,6 +102,22 @@ def test_what_cannot_be_exported_names_reason_and_line() -> None:
     assert len(str(error.value).splitlines()) == 2
 
 
+def test_weights_that_forward_assigns_are_named() -> None:
+    """As re-parametrised convolutions do that fold their branches whenever they run."""
+
+    class Updating(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.w = nn.Linear(4, 4), nn.Parameter(torch.ones(4, 4))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.layer.weight.data = self.w.data.clone() * 2
+            return self.layer(x)
+
+    with pytest.raises(UsageError, match=r"assign no tensors to the module in forward"):
+        capture(Updating(), (4,))
+
+
 class Counting(nn.Module):
     """`len(x)` is a plain number to torch.export, and fixes the batch."""
 

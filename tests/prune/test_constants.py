@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.prune.checks import check
-from tests.prune.nets import conv, head
+from tests.prune.nets import Net, conv, head
 
 
 def prelu_and_scale() -> nn.Module:
@@ -95,3 +95,45 @@ def test_a_number_that_is_read_off_a_buffer() -> None:
             return self.fc(y) * torch.full((5,), scale) + scale
 
     check(Strides(), {"a.weight:0": 8, "b.weight:0": 12})
+
+
+def waves(places: int, width: int) -> Tensor:
+    """Sines and cosines of positions, (places, width), computed anew in each forward()."""
+    steps = torch.arange(places)[:, None] / 1e4 ** (torch.arange(width // 2) / (width // 2))
+    return torch.cat([steps.sin(), steps.cos()], 1)
+
+
+def test_positions_that_forward_computes() -> None:
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x).flatten(2).mT + waves(64, 16)
+        return m.fc(m.b(y).relu().mean(1))
+
+    module = Net(forward, a=conv(3, 16), b=nn.Linear(16, 24), fc=head(24))
+    check(module, {"a.weight:0": 8, "table_0:1": 8, "b.weight:0": 12}, exact=1e-6)
+
+
+def test_rotations_that_forward_computes() -> None:
+    """The angles of a pair of channels, which go together, from a buffer of frequencies."""
+
+    class Rotary(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.q, self.k = conv(3, 16), nn.Linear(16, 16), nn.Linear(16, 16)
+            self.fc = head(16)
+            self.register_buffer("frequencies", torch.zeros(4))
+
+        def turned(self, x: Tensor) -> Tensor:
+            angles = torch.arange(64).float()[:, None] @ self.frequencies[None]
+            angles = torch.cat([angles, angles], -1)
+            first, second = x.chunk(2, -1)
+            return x * angles.cos() + torch.cat([-second, first], -1) * angles.sin()
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.a(x).flatten(2).mT
+            q, k, v = (
+                f(y).unflatten(-1, (2, 8)).transpose(1, 2) for f in (self.q, self.k, nn.Identity())
+            )
+            y = functional.scaled_dot_product_attention(self.turned(q), self.turned(k), v)
+            return self.fc(y.transpose(1, 2).flatten(2).mean(1))
+
+    check(Rotary(), {"q.weight:0": 8, "k.weight:0": 8, "table_0:1": 4}, exact=1e-6)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tests.prune.checks import UNPROVEN, check, reasons
+from tests.prune.checks import check, reasons
 from tests.prune.nets import Net, head, unit
 
 
@@ -121,23 +121,3 @@ def test_deviations_of_groups_are_given_back_to_their_channels() -> None:
         cut = next(f for f in report["families"] if f["name"].startswith("a."))
         assert cut["before"] == family
         assert {row["op"] for row in report["frozen"]} == {"output"}
-
-
-def efficient_channel_attention() -> nn.Module:
-    def forward(m: Net, x: Tensor) -> Tensor:
-        y = m.b(m.a(x))
-        gate = m.eca(y.mean((2, 3)).unsqueeze(1)).transpose(1, 2).unsqueeze(-1)
-        return m.fc(m.c(y * gate.sigmoid()).mean((2, 3)))
-
-    eca = nn.Conv1d(1, 1, 3, padding=1, bias=False)
-    return Net(forward, a=unit(3, 16), b=unit(16, 16), eca=eca, c=unit(16, 8), fc=head(8))
-
-
-def test_a_kernel_that_slides_over_channels_needs_consent() -> None:
-    report = check(efficient_channel_attention(), {"a.0.weight:0": 8, "b.0.weight:0": 16})
-    assert "conv1d: the channels lie on an axis the kernel slides over" in reasons(report)
-    report = check(
-        efficient_channel_attention(), {"b.0.weight:0": 8}, cfg=UNPROVEN, independent=False
-    )
-    assert report["certificate"]["uncertified"] == ["conv1d (conv1d)"]
-    assert not report["certificate"]["ok"]

@@ -40,6 +40,7 @@ def find(node: fx.Node) -> Rule:
     from pipeline.prune.rules import (  # noqa: F401
         cells,
         contraction,
+        convolution,
         creation,
         einsum,
         matmul,

@@ -26,7 +26,8 @@ _PASSED = ("to", "_to_copy", "type_as", "contiguous", "clone", "alias", "detach"
 )  # fmt: skip
 def move(trace: Trace, node: fx.Node) -> Any:
     """Execute on labels."""
-    if any(isinstance(arg, fx.Node) and arg.op == "get_attr" for arg in node.args[1:]):
+    stored = any(isinstance(arg, fx.Node) and arg.op == "get_attr" for arg in node.args[1:])
+    if stored and not name_of(node).endswith("_as"):  # (of those only the shape is read)
         return unknown(trace, node)
     target: Any = torch.ops.aten.reshape.default if name_of(node) in _VIEWS else node.target
     args = [_argument(trace, arg) for arg in node.args]
@@ -48,8 +49,10 @@ def expand(trace: Trace, node: fx.Node) -> Any:
         return moved
     other: Any = node.args[1]
     if isinstance(other, fx.Node):
-        axis = trace.labels.axis(trace.of(other))
-        return trace.of(other) if axis in grown else moved
+        labels = trace.of(other)
+        axis = next((axis for axis in trace.labels.varying(labels) if axis in grown), None)
+        vector = None if axis is None else trace.labels.vector(labels, axis)
+        return moved if axis is None or vector is None else along(vector, shape, axis)
     axis = _reduced(trace, node)
     if axis not in grown:
         axis = 1 if 1 in grown else grown[-1]

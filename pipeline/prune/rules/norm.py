@@ -8,7 +8,7 @@ from torch import fx
 
 from pipeline.prune.labels import along
 from pipeline.prune.rules import rule
-from pipeline.prune.rules.contraction import tie_groups
+from pipeline.prune.rules.convolution import tie_groups
 
 if TYPE_CHECKING:
     from pipeline.prune.trace import Trace

@@ -12,6 +12,10 @@ from pipeline.prune.labels import along, fixed
 from pipeline.prune.rules import name_of, rule
 from pipeline.prune.rules.pointwise import combine
 
+SLIDES = "slides"
+"""In a node's meta, see `prune.slides`: `spread` puts channels back to their places, with zeros
+between; `pick` takes of such places those whose channels stay."""
+
 if TYPE_CHECKING:
     from pipeline.prune.trace import Trace
 
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 @rule("index", "index_select")
 def pick(trace: Trace, node: fx.Node) -> Any:
     """Places along one axis: the other axes pass; channels picked by constants are followed."""
+    if (kind := node.meta.get(SLIDES)) is not None:
+        return _slid[kind](trace, node)
     x, shape = trace.of(node.args[0]), trace.shape(node)
     places = _places(trace, node, x.dim())
     for index in places.values():
@@ -56,6 +62,33 @@ def _constant(places: Mapping[int, fx.Node], axis: int) -> Tensor | None:
     index = evaluate(places[axis])
     numbers = not index.is_floating_point() and not index.is_complex() and index.dim() == 1
     return index if numbers and index.element_size() > 1 else None
+
+
+def _spread(trace: Trace, node: fx.Node) -> Any:
+    """Channels at their places, zeros between: nothing of it can go."""
+    padded: Any = node.args[0]
+    x, (axis, places) = trace.of(padded), _selected(node)
+    if padded.args[0].name in trace.zero:
+        trace.picked[node.name] = (axis, places)
+    else:
+        trace.freeze(x, node, "a kernel slides over channels that need not be zero")
+    return trace.constant(node)
+
+
+def _pick(trace: Trace, node: fx.Node) -> Any:
+    """Any of the results can go."""
+    axis, places = trace.picked[node.name] = _selected(node)
+    trace.zero_or_not[node.name] = False
+    fresh = along(trace.labels.fresh(len(places)), trace.shape(node), axis)
+    return trace.settled(fresh, node)
+
+
+def _selected(node: fx.Node) -> tuple[int, Tensor]:
+    axis, places = node.args[1:3]
+    return axis, evaluate(places)  # type: ignore[arg-type, return-value]
+
+
+_slid = {"spread": _spread, "pick": _pick}
 
 
 @rule("gather", "scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy")
