@@ -139,7 +139,7 @@ def _from_program(
     from pipeline.models import program
     from pipeline.models.graph import capture
     from pipeline.prune.checkpoint import save
-    from pipeline.train.start import load_weights
+    from pipeline.train.weights import load_weights
 
     graph, own_shape = program.load(path)
     wanted = list(shape)[1:] if shape else own_shape

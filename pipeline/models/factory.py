@@ -28,4 +28,12 @@ def build(source: Mapping[str, Any]) -> torch.nn.Module:
     if not isinstance(model, torch.nn.Module):
         got = type(model).__name__
         raise UsageError(f"returned a {got}, not a torch.nn.Module", where=source["factory"])
+    return _unwrapped(model)
+
+
+def _unwrapped(model: torch.nn.Module) -> torch.nn.Module:
+    """The model itself, out of what spreads it over processes."""
+    wrappers = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
+    while isinstance(model, wrappers):
+        model = model.module
     return model

@@ -12,7 +12,7 @@ from pipeline.prune.checkpoint import load, save_like
 from pipeline.prune.masks import keeper
 from pipeline.train.config import CommandConfig
 from pipeline.train.handover import MODEL_VARIABLE, WEIGHTS_VARIABLE
-from pipeline.train.start import load_weights
+from pipeline.train.weights import load_weights
 
 
 def run_command(model: Checkpoint, cfg: CommandConfig, work: Workdir) -> Checkpoint:
