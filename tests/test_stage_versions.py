@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,12 @@ def source(place: str) -> dict[str, str]:
     path = root / place
     files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
     assert files, place
-    return {str(f.relative_to(root)): ast.unparse(bare(ast.parse(f.read_text()))) for f in files}
+    return {str(file.relative_to(root)): statements(file) for file in files}
+
+
+@cache
+def statements(file: Path) -> str:
+    return ast.unparse(bare(ast.parse(file.read_text())))
 
 
 def bare(tree: ast.Module) -> ast.Module:
