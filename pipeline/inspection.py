@@ -10,6 +10,8 @@ import numpy as np
 
 from pipeline.artifacts import MANIFEST, Deployable, Model, write_atomic
 from pipeline.errors import UsageError
+from pipeline.inputs.batch import Batch, load, saved
+from pipeline.inputs.ports import Port, Ports
 from pipeline.paths import cache_dir
 from pipeline.store import Store, read_json
 
@@ -65,32 +67,46 @@ def attribution(name: str, samples: Path | None, plot: Path) -> dict[str, Any] |
     return {"samples": origin, "layers": to_json(found), "plot": str(plot)}
 
 
-def _samples(made: Deployable, path: Path | None) -> tuple[np.ndarray, str]:
+def _samples(made: Deployable, path: Path | None) -> tuple[Batch, str]:
     """At most FEW samples in torch's layout, and what they are."""
-    order, port = made.meta["layout"]["input"], made.meta["inputs"][0]
-    shape = [port["shape"][order.index(axis)] for axis in range(len(order))][1:]
+    ports, scales = _ports(made)
     if path is not None:
-        from pipeline.data.samples import load
+        from pipeline.data import samples
 
-        x = load(path, shape).inputs("train", slice(0, FEW))
+        x = Batch.of(samples.load(path, ports).inputs("train", slice(0, FEW)))
         return x, f"{len(x)} samples of {path.name}"
     if (calibration := _calibration(made)) is not None:
         return calibration[:FEW], f"{FEW} of its calibration samples"
-    noise = np.random.default_rng(0).standard_normal((FEW, *shape), dtype=np.float32)
-    reach = 32 * (port["scale"] or 1 / 32)  # a quarter of the input's range
-    return noise * np.float32(reach), f"{FEW} random samples (--samples takes real ones)"
+    noise = zip(ports, ports.draw(FEW).arrays, scales, strict=True)
+    # Floats reach a quarter of the input's range; of integers nothing is known but that 0 is one.
+    x = Batch({p.name: a * np.float32(32 * (s or 1 / 32)) if p.is_float else a * 0
+               for p, a, s in noise})  # fmt: skip
+    return x, f"{FEW} random samples (--samples takes real ones)"
 
 
-def _calibration(made: Deployable) -> np.ndarray | None:
+def _ports(made: Deployable) -> tuple[Ports, list[float | None]]:
+    """What the torch model takes, as far as its file tells, and the scales in the file."""
+    from pipeline.convert.layout import given
+
+    held = {port["name"]: port for port in made.meta["inputs"]}
+    pairs = [(held.get(n, made.meta["inputs"][0]), n, o) for n, o in given(made.meta["layout"])]
+    ports = Ports(
+        Port(name, tuple(port["shape"][order.index(axis)] for axis in range(1, len(order))),
+             "float32" if port["scale"] else port["dtype"])
+        for port, name, order in pairs
+    )  # fmt: skip
+    return ports, [port["scale"] for port, _, _ in pairs]
+
+
+def _calibration(made: Deployable) -> Batch | None:
     """The samples that the file's ranges were taken from, where the store still has them."""
     store = Store(cache_dir() / "store")
     for path in (store.root / "steps").glob("*/*.json"):
         entry = read_json(path) or {}
         if entry.get("artifact") == made.digest and "model" in entry["parts"]["inputs"]:
-            file = store.artifact_path(entry["parts"]["inputs"]["model"]) / "calibration.npy"
-            if file.is_file():
-                samples: np.ndarray = np.load(file, mmap_mode="r")
-                return np.array(samples)
+            file = saved(store.artifact_path(entry["parts"]["inputs"]["model"]) / "calibration")
+            if file is not None:
+                return load(file)
     return None
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from pipeline.artifacts import (
 from pipeline.config.explain import parse
 from pipeline.config.recipe import DataConfig, ModelConfig, TaskConfig
 from pipeline.config.resolve import add_folder, importable
+from pipeline.data import samples
 from pipeline.data.source import Data
 from pipeline.errors import UsageError
+from pipeline.inputs.ports import EXAMPLE, Ports
 from pipeline.run import register_stages
 from pipeline.stage import STAGES, Run
 from pipeline.store import read_json
@@ -69,51 +72,64 @@ def run_stage(
 
 @contextmanager
 def torch_model(
-    model: str, shape: Sequence[int] | None, weights: Path | None = None
+    model: str, given: Ports | None, weights: Path | None = None, data: Path | None = None
 ) -> Iterator[Model]:
     """A checkpoint as `checkpoint` takes it, or a model that was trained in int8."""
     if (Path(model) / MANIFEST).is_file():
         yield open_artifact(Path(model), Model)
         return
-    with checkpoint(model, shape, weights) as found:
+    with checkpoint(model, given, weights, data) as found:
         yield found
 
 
 @contextmanager
 def checkpoint(
-    model: str, shape: Sequence[int] | None, weights: Path | None = None
+    model: str, given: Ports | None, weights: Path | None = None, data: Path | None = None
 ) -> Iterator[Checkpoint]:
     """The checkpoint that `--model` names: an artifact's folder, `module:function` or a `.pt2`.
 
-    `shape` is one sample's with the batch in front, as torch users write it: (1, 3, 224, 224).
+    `given` is what `--input` says. An input of which nobody says the dtype is an integer where
+    the arrays of `data` that it may be are.
 
     Raises:
         UsageError: neither a checkpoint nor an importable factory, or the shape is missing.
     """
     if Path(model).suffix == ".pt2":
         with tempfile.TemporaryDirectory() as near, workdir(Path(near)) as work:
-            yield _from_program(Path(model), shape, weights, work)
+            yield _from_program(Path(model), given, weights, work)
         return
     if Path(model).is_dir():
         yield open_artifact(Path(model), Checkpoint)
         return
-    if not shape or len(shape) < 2:
-        raise UsageError("--input is missing", where=model, fix="give it as 1,3,224,224")
+    if not given:
+        fix = f"give it as 1,3,224,224; of several inputs each, such as {EXAMPLE}"
+        raise UsageError("--input is missing", where=model, fix=fix)
     add_folder(Path.cwd())
     register_stages()
-    table = {"factory": importable(model), "input": list(shape)[1:], "weights": weights}
-    config, problems = parse(ModelConfig, table, Path.cwd())
+    table = {"factory": importable(model), "weights": weights}
+    typed = given if data is None else samples.typed(given, data)
+    with tempfile.TemporaryDirectory() as near, workdir(Path(near)) as work:
+        try:
+            made = _loaded(table, typed, work)
+        except UsageError:  # integers in the data may still mean floats: raw pixels
+            if typed == given:
+                raise
+            made = _loaded(table, given, work)
+        yield made
+
+
+def _loaded(table: dict[str, Any], ports: Ports, work: Workdir) -> Checkpoint:
+    config, problems = parse(ModelConfig, {**table, "input": ports.to_json()}, Path.cwd())
     if config is None:
         raise UsageError("; ".join(problems), where="--model")
-    with tempfile.TemporaryDirectory() as near, workdir(Path(near)) as work:
-        made = STAGES["load"].run(cfg=config, work=work)
-        assert isinstance(made, Checkpoint)
-        yield made
+    made = STAGES["load"].run(cfg=config, work=work)
+    assert isinstance(made, Checkpoint)
+    return made
 
 
 @contextmanager
 def convertible(
-    model: str, shape: Sequence[int] | None, weights: Path | None = None
+    model: str, given: Ports | None, weights: Path | None = None, data: Path | None = None
 ) -> Iterator[Model]:
     """What `checkpoint` takes, or a file made elsewhere: ONNX, or float TFLite.
 
@@ -123,17 +139,17 @@ def convertible(
     from pipeline.convert import foreign
 
     if Path(model).suffix not in foreign.SUFFIXES:
-        with torch_model(model, shape, weights) as source:
+        with torch_model(model, given, weights, data) as source:
             yield source
         return
     if not Path(model).is_file():
         raise UsageError("no such file", where=model, fix="name an .onnx or .tflite file")
     with tempfile.TemporaryDirectory() as near, workdir(Path(near)) as work:
-        yield foreign.adopt(Path(model), shape, work)
+        yield foreign.adopt(Path(model), given, work)
 
 
 def _from_program(
-    path: Path, shape: Sequence[int] | None, weights: Path | None, work: Workdir
+    path: Path, given: Ports | None, weights: Path | None, work: Workdir
 ) -> Checkpoint:
     """A checkpoint of what `torch.export.save` wrote, the file inside it."""
     from pipeline.models import program
@@ -141,13 +157,14 @@ def _from_program(
     from pipeline.prune.checkpoint import save
     from pipeline.train.weights import load_weights
 
-    graph, own_shape = program.load(path)
-    wanted = list(shape)[1:] if shape else own_shape
+    graph, own = program.load(path)
+    shapes = {port.name: port.shape for port in (given or Ports()).known(own.names)}
+    wanted = Ports(replace(port, shape=shapes.get(port.name, port.shape)) for port in own)
     if weights is not None:
         load_weights(graph, weights)
     return save(
         work, capture(graph, wanted), source={"program": file_digest(path)},
-        input_shape=wanted, classes=None, program_file=path,
+        classes=None, program_file=path,
     )  # fmt: skip
 
 
@@ -190,4 +207,4 @@ def data_from(path: Path | None, model: Model) -> Data | None:
     config, problems = parse(DataConfig, {key: path}, Path.cwd())
     if config is None:
         raise UsageError("; ".join(problems), where=path)
-    return Data(config, list(model.meta["input"]), model.meta["classes"], TaskConfig())
+    return Data(config, Ports.of(model.meta["input"]), model.meta["classes"], TaskConfig())

@@ -20,18 +20,18 @@ from pipeline.stage import STAGES
 
 PINS = Path(__file__).parent / "golden" / "stages.json"
 ROOMS = {
-    "load": ("train", "models", "prune/checkpoint.py"),
+    "load": ("train", "models", "inputs", "prune/checkpoint.py"),
     "train": ("train", "models/graph.py", "data"),
     "finetune": ("train", "models/graph.py", "data"),
     "command": ("train",),
     "mask": ("prune/masks.py", "prune/checkpoint.py"),
     "reset": ("train/reset.py", "models", "prune/rewrite.py"),
-    "prune": ("prune", "models/graph.py", "data"),
-    "quantize": ("quantize", "data"),
+    "prune": ("prune", "models/graph.py", "inputs", "data"),
+    "quantize": ("quantize", "inputs", "data"),
     "equalize": ("quantize", "data"),
     "correct_bias": ("quantize", "data"),
     "round_weights": ("quantize", "data"),
-    "export": ("convert", "models/graph.py"),
+    "export": ("convert", "models/graph.py", "inputs"),
     "convert": ("convert", "quantize/ranges.py", "agent/inspection.py"),
     "qat": ("qat", "quantize/homes.py", "train", "convert", "models/graph.py"),
     "escalate": ("escalation", "qat", "quantize", "train", "convert", "verify/runs.py"),

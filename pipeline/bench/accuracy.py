@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.artifacts import digest_of
 from pipeline.bench.arms import Arm
 from pipeline.bench.proportion import Metric, exact_interval, resampled_interval
 from pipeline.bench.records import Row, Unit
 from pipeline.bench.results import Event
+from pipeline.convert.layout import arranged
+from pipeline.inputs.batch import Batch, saved
 
 
 @dataclass(frozen=True)
@@ -26,23 +29,20 @@ class TestSample:
 
     __test__ = False
 
-    inputs: NDArray[np.float32]
+    inputs: NDArray[np.float32] | Batch
     targets: NDArray[Any]
     metric: Metric
     is_share: bool = True
 
 
 def write_samples(sample: TestSample, arms: Sequence[Arm], folder: Path) -> dict[str, Path]:
-    """{arm: .npy in its file's layout}; arms of one layout share a file, unknown ones have none."""
+    """{arm: samples in its file's layout}; equal layouts share a file, unknown ones have none."""
     paths: dict[str, Path] = {}
     for arm in arms:
         if arm.layout is None:
             continue
-        order = [int(axis) for axis in arm.layout["input"]]
-        path = folder / f"samples-{'-'.join(map(str, order))}.npy"
-        if not path.exists():
-            np.save(path, np.ascontiguousarray(sample.inputs.transpose(order)))
-        paths[arm.name] = path
+        stem = folder / f"samples-{digest_of(arm.layout['input'])[:8]}"
+        paths[arm.name] = saved(stem) or arranged(sample.inputs, arm.layout).save(stem)
     return paths
 
 

@@ -20,7 +20,8 @@ RUNTIMES = ("ai-edge-litert", "tflite-runtime")
 @click.option("--scheme", type=click.Choice(SCHEMES), default="int8", show_default=True)
 @click.option(
     "--calibration", "data", type=click.Path(path_type=Path),
-    help="Your samples: .npz in torch's layout, or a folder. For int8, mixed and auto.",
+    help="Your samples: .npz in torch's layout, one array an input, or a folder. For int8, mixed "
+    "and auto.",
 )  # fmt: skip
 @click.option("--calibration-samples", type=int, help="How many of them are used, at most 256.")
 @click.option(
@@ -39,7 +40,7 @@ RUNTIMES = ("ai-edge-litert", "tflite-runtime")
 @as_json
 def command(
     model: str,
-    shape: list[int] | None,
+    given: Any,
     weights: Path | None,
     scheme: str,
     data: Path | None,
@@ -61,19 +62,22 @@ def command(
       secateur convert --model mynet:build --input 1,3,96,96 --calibration train.npz
       secateur convert --model net.pt2 --scheme auto --calibration photos/ --json
       secateur convert --model yolo.onnx --calibration frames.npz
+      secateur convert --model bert.py:build --input ids=1,128:int64 --input mask=1,128:int64 \\
+        --calibration texts.npz
     """
     from pipeline import single
     from pipeline.conversion.document import convert
     from pipeline.conversion.make import Wanted
     from pipeline.data.samples import load
     from pipeline.errors import UsageError
+    from pipeline.inputs.ports import Ports
 
     if scheme in ("int8", "mixed") and data is None:
         fix = "give --calibration FILE.npz or a folder: real samples decide the int8 ranges"
         raise UsageError(f"{scheme} needs calibration data", fix=fix)
-    with single.convertible(model, shape, weights) as source:
-        samples = None if data is None else load(data, source.meta["input"])
-        count = calibration_samples or min(256, len(samples.x) if samples else 256)
+    with single.convertible(model, given, weights, data) as source:
+        samples = None if data is None else load(data, Ports.of(source.meta["input"]))
+        count = calibration_samples or min(256, samples.count("train") if samples else 256)
         wanted = Wanted(scheme, runtime, ranges, count, min_sqnr)
         document = convert(source, samples, wanted, out)
     if json_:
@@ -89,8 +93,13 @@ def _show(document: dict[str, Any]) -> None:
     click.echo(
         f"{_db(sqnr['int8'])} from torch (float file {_db(sqnr['float'])}), "
         f"{document['partitions']} partitions, {document['transposes']} transposes, "
-        f"{document['float_ops']} float operators of {sum(document['ops'].values())}\n"
+        f"{document['float_ops']} float operators of {sum(document['ops'].values())}"
     )
+    for port in document["inputs"] if len(document["inputs"]) > 1 else ():
+        file = port["file"]
+        click.echo(f"input {port['name']} {port['shape']} {port['dtype']}: "
+                   f"{file['name']} {file['shape']} {file['dtype']}")  # fmt: skip
+    click.echo()
     rows = [
         [r["scheme"], f"{r['size_bytes'] / 1024:.0f}" if r["size_bytes"] else "-",
          _db(r["sqnr_db"]), _ratio(r), "kept" if r["kept"] else "", r["why"]]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.options import as_json, emit, table
 from pipeline.cli.options import model as model_options
+
+if TYPE_CHECKING:
+    from pipeline.inputs.ports import Ports
 
 
 @click.command("mask")
@@ -20,7 +23,7 @@ from pipeline.cli.options import model as model_options
 @as_json
 def command(
     model: str,
-    shape: list[int] | None,
+    given: Ports | None,
     weights: Path | None,
     out: Path,
     json_: bool,
@@ -40,7 +43,7 @@ def command(
     from pipeline import single
     from pipeline.store import read_json
 
-    with single.checkpoint(model, shape, weights) as dense:
+    with single.checkpoint(model, given, weights) as dense:
         single.run_stage("mask", options, out, model=dense)
     report: Any = read_json(out / "report.json")
     if json_:

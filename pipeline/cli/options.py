@@ -20,15 +20,17 @@ results = click.option(
 )  # fmt: skip
 
 
-def numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-    """Parse `1,3,224,224`."""
+def ports(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> Any:
+    """Parse `1,3,224,224` or `ids=1,128:int64`, once an input; None where nothing is given."""
     del context
-    if value is None:
+    if not values:
         return None
+    from pipeline.inputs.ports import parse
+
     try:
-        return [int(part) for part in value.split(",")]
-    except ValueError:
-        raise click.BadParameter("write it as 1,3,224,224", param=parameter) from None
+        return parse(values)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from None
 
 
 def settings(command: Command) -> Command:
@@ -95,7 +97,15 @@ def model(command: Command) -> Command:
         click.option(
             "--model", required=True, help="module:function, FILE.pt2, or a checkpoint's folder."
         ),
-        click.option("--input", "shape", callback=numbers, help="With batch, such as 1,3,224,224."),
+        click.option(
+            "--input",
+            "given",
+            callback=ports,
+            multiple=True,
+            metavar="[NAME=]SHAPE[:DTYPE]",
+            help="With batch, such as 1,3,224,224; again for each further input, in the order of "
+            "forward() or by its names: --input image=1,3,96,96 --input ids=1,128:int64.",
+        ),
         click.option("--weights", type=click.Path(path_type=Path), help="A state dict's file."),
     ]
     for option in reversed(options):

@@ -104,7 +104,7 @@ def _signed(change: dict[str, Any], short: Any) -> str:
 @click.argument("plan", type=file)
 @click.pass_context
 @click.option("--model", required=True, help="module:function, FILE.pt2, or a checkpoint's folder.")
-@click.option("--input", "shape", help="With batch, such as 1,3,224,224.")
+@click.option("--input", multiple=True, help="As for prune: 1,3,224,224, or ids=1,128:int64.")
 @click.option("--weights", type=click.Path(path_type=Path), help="A state dict's file.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/pruned"))
 @as_json
@@ -117,7 +117,7 @@ def apply(context: click.Context, /, plan: Path, json_: bool, **given: Any) -> N
     """
     words = ["--plan", str(plan), *(["--json"] if json_ else [])]
     for name, value in given.items():
-        if value is not None:
-            words += [f"--{'input' if name == 'shape' else name}", str(value)]
+        each = value if isinstance(value, tuple) else (value,)
+        words += [word for one in each if one is not None for word in (f"--{name}", str(one))]
     with prune.command.make_context("prune", words, parent=context) as inner:
         prune.command.invoke(inner)

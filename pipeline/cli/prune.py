@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from pipeline.artifacts import Checkpoint
 from pipeline.cli.options import as_json, emit
 from pipeline.cli.options import model as model_options
+
+if TYPE_CHECKING:
+    from pipeline.inputs.ports import Ports
 
 TOLD = ("params", "macs", "frozen", "unaligned", "seconds")
 PROOF = ("kind", "ok", "max_relative_error", "uncertified")
@@ -84,7 +87,7 @@ def families(context: click.Context, parameter: click.Parameter, values: tuple[s
 @as_json
 def command(
     model: str,
-    shape: list[int] | None,
+    given: Ports | None,
     weights: Path | None,
     data: Path | None,
     out: Path,
@@ -116,7 +119,7 @@ def command(
         report.update(told)
         return made
 
-    with single.checkpoint(model, shape, weights) as dense:
+    with single.checkpoint(model, given, weights, data) as dense:
         samples = single.data_from(data, dense)
         options["export"] = True
         made = single.run_stage("prune", options, out, using=using, model=dense, data=samples)

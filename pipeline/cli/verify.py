@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.options import as_json, emit, table
 from pipeline.cli.options import model as model_options
+
+if TYPE_CHECKING:
+    from pipeline.inputs.ports import Ports
 
 
 @click.command("verify")
@@ -21,7 +24,7 @@ from pipeline.cli.options import model as model_options
 def command(
     converted: Path,
     model: str,
-    shape: list[int] | None,
+    given: Ports | None,
     weights: Path | None,
     data: Path,
     out: Path,
@@ -39,7 +42,7 @@ def command(
     """
     from pipeline import single
 
-    with single.torch_model(model, shape, weights) as reference:
+    with single.torch_model(model, given, weights, data) as reference:
         samples = single.data_from(data, reference)
         with single.deployable(converted, reference, samples, out) as subject:
             inputs: dict[str, Any] = {"model": subject, "reference": reference, "data": samples}

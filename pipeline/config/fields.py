@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from pipeline.artifacts import digest_of, file_digest, folder_digests
 from pipeline.config.base import Config
 from pipeline.config.resolve import source_digest
+from pipeline.inputs.ports import DTYPES, Ports
 
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -28,6 +29,27 @@ def _resolve_path(value: Path, info: ValidationInfo) -> Path:
         raise ValueError(f"no such file or folder: {path}")
     return path
 
+
+def _inputs(value: Any) -> list[Any]:
+    """A shape, a list of shapes, or a table of them by name, as `Ports.to_json` writes it."""
+    form = "write [3, 96, 96], [[3, 96, 96], [6]] or { image = [3, 96, 96], size = [6] }"
+    entries = value
+    if isinstance(value, dict):
+        entries = [{"name": n, **(e if isinstance(e, dict) else {"shape": e})}
+                   for n, e in value.items()]  # fmt: skip
+    try:
+        ports = Ports.of(entries)
+    except TypeError as error:
+        raise ValueError(form) from error
+    if not ports or not all(port.shape and min(port.shape) > 0 for port in ports):
+        raise ValueError(f"{form} (got {value!r})")
+    if wrong := [port.dtype for port in ports if port.dtype not in ("", *DTYPES)]:
+        raise ValueError(f"{wrong[0]} is none of {', '.join(DTYPES)}")
+    return ports.to_json()
+
+
+Inputs = Annotated[list[Any], BeforeValidator(_inputs)]
+"""What a model takes: the shape of one sample; of several inputs one each, in order or by name."""
 
 Reference = Annotated[str, AfterValidator(_check_reference)]
 """`module:function`, importable from our package or from the recipe's folder."""

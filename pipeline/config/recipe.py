@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.base import Config
-from pipeline.config.fields import Reference, UserPath
+from pipeline.config.fields import Inputs, Reference, UserPath
 from pipeline.config.settings import Settings
 
 SCHEMES = ("fp32", "fp16", "dynamic", "int8", "mixed")
@@ -19,7 +19,7 @@ class ModelConfig(Config):
     factory: Reference
     args: dict[str, Any] = {}
     weights: UserPath | None = None
-    input: list[int] = Field(min_length=1, description="shape of one sample, as torch sees it")
+    input: Inputs = Field(description="shape of one sample as torch sees it, or one an input")
     classes: int | None = Field(default=None, ge=1)
     seed: int = 0
 

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import single
-from pipeline.artifacts import MANIFEST, Model
+from pipeline.artifacts import MANIFEST, Deployable, Model
 from pipeline.bench.choice import Choice, Offer, choose
 from pipeline.bench.records import Verdict
 from pipeline.conversion.judge import RUNTIMES, Judge, broken, drift, inside, race, times
 from pipeline.conversion.make import AUTO, BASELINE, Entry, Wanted, entries
 from pipeline.convert.audit import audit
+from pipeline.convert.layout import given
 from pipeline.data.samples import Samples
 from pipeline.errors import Refused, UsageError
+from pipeline.inputs.ports import Ports
 from pipeline.progress import say
 
 SECOND = "tensorflow"  # a runtime to tell a broken file from a broken kernel
@@ -47,7 +49,9 @@ def convert(model: Model, samples: Samples | None, wanted: Wanted, out: Path) ->
         if out.exists():
             shutil.rmtree(out)
         chosen.made.path.rename(out)
-        return _document(out / chosen.made.meta["file"], tried, chosen, choice, partitions, wanted)
+        path = out / chosen.made.meta["file"]
+        found = _document(path, tried, chosen, choice, partitions, wanted)
+        return {**found, "inputs": _inputs(model, chosen.made)}
 
 
 def _examine(tried: list[Entry], judge: Judge, wanted: Wanted) -> None:
@@ -114,6 +118,19 @@ def _document(
         "spread_db": round(max(figures) - min(figures), 2),
         "tried": [row for entry in tried for row in _rows(entry, chosen, choice)],
     }
+
+
+def _inputs(model: Model, made: Deployable) -> list[dict[str, Any]]:
+    """Each input as the model has it, and as the file does: int64 is int32 there."""
+    held = {port["name"]: port for port in made.meta["inputs"]}
+    pairs = zip(Ports.of(model.meta["input"]), given(made.meta["layout"]), strict=True)
+    return [
+        {
+            "name": port.name or "x", "shape": [1, *port.shape], "dtype": port.dtype,
+            "file": held.get(name, made.meta["inputs"][0]),
+        }
+        for port, (name, _) in pairs
+    ]  # fmt: skip
 
 
 def _rows(entry: Entry, chosen: Entry, choice: Choice) -> list[dict[str, Any]]:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.artifacts import Model
+from pipeline.artifacts import Model, digest_of
 from pipeline.bench.arms import Arm
 from pipeline.bench.measure import measure
 from pipeline.bench.records import Level, Record
@@ -19,8 +18,11 @@ from pipeline.bench.settings import SessionSettings
 from pipeline.board.board import LocalBoard, closing
 from pipeline.board.runtimes import python_for
 from pipeline.conversion.make import BASELINE, Entry
+from pipeline.convert.layout import arranged
 from pipeline.data.samples import Samples
 from pipeline.errors import BoardUnreachable, Refused, UsageError
+from pipeline.inputs.batch import Batch, saved
+from pipeline.inputs.ports import Ports
 from pipeline.progress import say, working
 from pipeline.verify import reference
 from pipeline.verify.figures import compare
@@ -66,11 +68,9 @@ class Judge:
 
     def _samples(self, entry: Entry) -> Path:
         assert entry.made is not None
-        order = entry.made.meta["layout"]["input"]
-        path = self.folder / f"samples-{''.join(map(str, order))}.npy"
-        if not path.exists():
-            np.save(path, self.x.transpose(order))
-        return path
+        layout = entry.made.meta["layout"]
+        stem = self.folder / f"samples-{digest_of(layout['input'])[:8]}"
+        return saved(stem) or arranged(self.x, layout).save(stem)
 
     def _figures(self, entry: Entry, done: Run) -> dict[str, Any]:
         assert entry.made is not None
@@ -82,14 +82,13 @@ class Judge:
         return {"loads": True, "sqnr_db": compare(self.want, got, decides=False)["sqnr_db"]}
 
 
-def _inputs(model: Model, samples: Samples | None) -> NDArray[np.float32]:
+def _inputs(model: Model, samples: Samples | None) -> Batch:
     """The user's samples, spread evenly; noise where there are none."""
     if samples is None:
-        shape = (NOISE_SAMPLES, *model.meta["input"])
-        return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-    index = np.linspace(0, len(samples.x) - 1, min(MOST_SAMPLES, len(samples.x)))
-    chosen: NDArray[np.float32] = samples.x[index.round().astype(int)]
-    return chosen
+        return Ports.of(model.meta["input"]).draw(NOISE_SAMPLES)
+    count = samples.count("train")
+    index = np.linspace(0, count - 1, min(MOST_SAMPLES, count))
+    return Batch.of(samples.inputs("train", index.round().astype(int)))
 
 
 def drift(entry: Entry, runtime: str) -> str:

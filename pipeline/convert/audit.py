@@ -121,12 +121,16 @@ def _insane_scales(model: Any) -> list[str]:
 def _ports(model: Any, side: str) -> list[Port]:
     """Inputs or outputs of the first signature, by its names; without one, of the main graph."""
     graph = model.subgraphs[0]
-    if model.signatureDefs:
-        entries = getattr(model.signatureDefs[0], side)
-        named = [(entry.name.decode(), entry.tensorIndex) for entry in items(entries)]
-    else:
+    named = signed(model, side)
+    if not named:
         named = [(graph.tensors[i].name.decode(), i) for i in items(getattr(graph, side))]
     return [_port(name, graph.tensors[index]) for name, index in named]
+
+
+def signed(model: Any, side: str) -> list[tuple[str, int]]:
+    """(name, tensor) of the `inputs` or `outputs` of the first signature; empty without one."""
+    entries = getattr(model.signatureDefs[0], side) if model.signatureDefs else []
+    return [(entry.name.decode(), int(entry.tensorIndex)) for entry in items(entries)]
 
 
 def _port(name: str, tensor: Any) -> Port:

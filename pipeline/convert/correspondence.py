@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch.fx import GraphModule, Interpreter, Node
 
 from pipeline.convert import worker
+from pipeline.inputs.batch import Batch
 from pipeline.models.graph import user_line
 
 Values = NDArray[np.float32]
@@ -40,19 +41,19 @@ class Match:
         return moved.reshape(shape)
 
 
-def torch_activations(gm: GraphModule, x: torch.Tensor) -> dict[str, Values]:
+def torch_activations(gm: GraphModule, x: torch.Tensor | Batch) -> dict[str, Values]:
     """{node: (n, ...)} of every float tensor a graph computes, in topological order."""
-    seen: dict[str, Values] = {}
+    samples, seen = Batch.of(x).tensors(), dict[str, Values]()
 
     class Watch(Interpreter):
         def run_node(self, n: Node) -> Any:
             value = super().run_node(n)
-            if n.op in ("placeholder", "call_function") and _is_batch(value, len(x)):
+            if n.op in ("placeholder", "call_function") and _is_batch(value, len(samples)):
                 seen[n.name] = value.numpy().copy()  # in-place operators come after
             return value
 
     with torch.no_grad():
-        Watch(gm).run(x)
+        Watch(gm).run(*samples.arrays)
     return seen
 
 
@@ -61,7 +62,9 @@ def _is_batch(value: Any, samples: int) -> bool:
     return floating and value.ndim > 0 and len(value) == samples
 
 
-def file_activations(path: Path, x: Values, scratch: Path, timeout_s: float) -> dict[int, Values]:
+def file_activations(
+    path: Path, x: Values | Batch, scratch: Path, timeout_s: float
+) -> dict[int, Values]:  # fmt: skip
     """{tensor: (n, ...)} of everything a .tflite file computes, dequantised; in a child process.
 
     `x` is in the file's layout.
@@ -70,8 +73,7 @@ def file_activations(path: Path, x: Values, scratch: Path, timeout_s: float) -> 
         Refused: the runtime does not run the file.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    samples, out = scratch / "samples.npy", scratch / "activations.npz"
-    np.save(samples, x)
+    samples, out = Batch.of(x).save(scratch / "samples"), scratch / "activations.npz"
     spec = {"model": str(path), "samples": str(samples), "out": str(out)}
     worker.call(CHILD, spec, log=scratch / "activations.log", timeout_s=timeout_s)
     with np.load(out) as stored:

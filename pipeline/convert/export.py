@@ -16,6 +16,8 @@ from pipeline.convert import foreign, onnx_file, worker
 from pipeline.convert.layout import match_outputs, sqnr_db
 from pipeline.convert.prepare import fill_masks, spell_out_distances, spread_adaptive_pools
 from pipeline.errors import Refused
+from pipeline.inputs.batch import Batch
+from pipeline.inputs.ports import Ports
 from pipeline.progress import log_text, say
 from pipeline.prune.certify import to_float64
 from pipeline.prune.checkpoint import load
@@ -34,13 +36,14 @@ ROUNDING_MARGIN_DB = 6.0  # another order of summing rounds about as badly, not 
 class Source:
     """What is converted: the ONNX model, the user's line of its nodes, and a probe's answers.
 
-    probe: (PROBES, *input) in the model's own layout; reference: its outputs in order, and
+    probe: PROBES samples in the model's own layout; reference: its outputs in order, and
     rounding_db how far each is from the same in float64, where that could be had.
     """
 
     onnx: bytes
     lines: dict[str, str]
-    probe: NDArray[np.float32]
+    ports: Ports
+    probe: Batch
     reference: list[NDArray[Any]]
     rounding_db: list[float]
 
@@ -69,33 +72,33 @@ def _taken(model: Foreign, work: Workdir) -> Exported:
 
 def from_onnx(model: Foreign) -> Source:
     """A user's ONNX file, with onnxruntime's answers."""
-    shape = list(model.meta["input"])
-    probe = np.random.default_rng(0).standard_normal((PROBES, *shape), dtype=np.float32)
-    data = foreign.fixed_onnx(foreign.file_of(model), [1, *shape])
+    ports = Ports.of(model.meta["input"])
+    probe = ports.draw(PROBES)
+    data = foreign.fixed_onnx(foreign.file_of(model), ports)
     reference = foreign.outputs(model, probe)
-    return Source(data, {}, probe, reference, [np.inf] * len(reference))
+    return Source(data, {}, ports, probe, reference, [np.inf] * len(reference))
 
 
 def from_torch(model: Model) -> Source:
     """A torch checkpoint's graph as ONNX, with its own answers."""
-    shape = tuple(model.meta["input"])
-    probe = np.random.default_rng(0).standard_normal((PROBES, *shape), dtype=np.float32)
     gm = load(model)
-    reference = [value.numpy() for value in onnx_file.run(gm, torch.from_numpy(probe))]
+    ports: Ports = gm.meta["ports"]
+    probe = ports.draw(PROBES)
+    reference = [value.numpy() for value in onnx_file.run(gm, probe)]
     rounding_db = _rounding_db(gm, probe, reference)
-    spread_adaptive_pools(gm, shape)
+    spread_adaptive_pools(gm)
     spell_out_distances(gm)
-    fill_masks(gm, shape)
-    data, lines = onnx_file.to_onnx(gm, shape, len(reference))
-    return Source(data, lines, probe, reference, rounding_db)
+    fill_masks(gm)
+    data, lines = onnx_file.to_onnx(gm, len(reference))
+    return Source(data, lines, ports, probe, reference, rounding_db)
 
 
 def _rounding_db(
-    gm: torch.fx.GraphModule, probe: NDArray[np.float32], reference: list[NDArray[Any]]
+    gm: torch.fx.GraphModule, probe: Batch, reference: list[NDArray[Any]]
 ) -> list[float]:
     """How far each output is from the same in float64; infinite for a network fixed to float32."""
     try:
-        exact = onnx_file.run(to_float64(gm), torch.from_numpy(probe).double())
+        exact = onnx_file.run(to_float64(gm), probe.double())
     except RuntimeError as error:  # it makes float32 tensors of its own
         log_text(f"no float64 reference: {error}")
         return [np.inf] * len(reference)
@@ -130,11 +133,14 @@ def _converted(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(source.onnx)
-    probe = scratch / "probe.npy"
-    np.save(probe, source.probe)
+    probe = source.probe.save(scratch / "probe")
+    names = onnx_file.input_names(source.ports.names)
     spec = {
-        "onnx": str(folder / "model.onnx"), "shape": [1, *source.probe.shape[1:]],
-        "sources": source.lines, "probe": str(probe), "out": str(folder),
+        "onnx": str(folder / "model.onnx"), "sources": source.lines, "probe": str(probe),
+        "out": str(folder), "inputs": [
+            {"name": name, "shape": [1, *port.shape], "dtype": port.stored}
+            for name, port in zip(names, source.ports, strict=True)
+        ],
     }  # fmt: skip
     log = scratch / f"{child}.log"
     found = worker.call(f"pipeline.convert.children.{child}", spec, log=log, timeout_s=timeout_s)

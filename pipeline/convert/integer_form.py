@@ -50,8 +50,13 @@ class Writer:
     def between(
         self, like: int, plain: int | None = None, shape: Sequence[int] | None = None
     ) -> int:
-        """The index of a new activation, of the shape of another; `plain`: of that type."""
+        """The index of a new activation, of the shape of another; `plain`: of that type.
+
+        Of one axis at least, as the constants that it meets are.
+        """
         tensor = copy.copy(self.graph.tensors[like])
+        if not len(items(tensor.shape)):
+            tensor.shape = np.array([1], np.int32)
         if shape is not None:
             tensor.shape, tensor.shapeSignature = np.array(shape, np.int32), None
         if plain is not None:

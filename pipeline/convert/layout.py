@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from pipeline.errors import Refused
+from pipeline.inputs.batch import Batch
 
 LIMIT_DB = 200.0
 MIN_MATCH_DB = 20.0  # a wrong axis order or output correlates with the right one below this
@@ -17,6 +19,32 @@ MIN_MATCH_DB = 20.0  # a wrong axis order or output correlates with the right on
 def input_permutation(rank: int) -> list[int]:
     """Axis order that takes a torch input to the file's: channels go last (N C H W -> N H W C)."""
     return [0, *range(2, rank), 1] if rank > 2 else list(range(rank))
+
+
+def given(layout: Mapping[str, Any]) -> list[tuple[str, list[int]]]:
+    """(name in the file, axis order) of each input, as the model takes them.
+
+    Of a file with one input a layout has the order alone: its name does not matter.
+    """
+    entries = layout["input"]
+    if not entries or isinstance(entries[0], int):
+        return [("", list(entries))]
+    return [(entry["name"], list(entry["order"])) for entry in entries]
+
+
+def noted(entries: Sequence[tuple[str, Sequence[int]]]) -> list[Any]:
+    """The other way round, for a layout's `input`."""
+    if len(entries) == 1:
+        return list(entries[0][1])
+    return [{"name": name, "order": list(order)} for name, order in entries]
+
+
+def arranged(samples: Any, layout: Mapping[str, Any]) -> Batch:
+    """Samples in the model's own layout as the file takes them: its axes, and its names."""
+    pairs = zip(given(layout), Batch.of(samples).arrays, strict=True)
+    return Batch({
+        name: np.ascontiguousarray(array.transpose(order)) for (name, order), array in pairs
+    })  # fmt: skip
 
 
 def sqnr_db(reference: np.ndarray, value: np.ndarray) -> float:

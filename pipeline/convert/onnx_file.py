@@ -11,11 +11,26 @@ from torch.fx import GraphModule
 
 from pipeline.convert.layout import samples_first
 from pipeline.errors import Refused
-from pipeline.models.graph import quiet, user_line
+from pipeline.inputs.batch import Batch
+from pipeline.inputs.ports import Ports
+from pipeline.models.graph import quiet, user_line, zeros
 
 OPSET = 20  # the first with a native Gelu; below it becomes Erf, which TFLite lacks
 INPUT = "input"
 TRACE = "pkg.torch.onnx.stack_trace"
+
+
+def input_names(own: Sequence[str]) -> list[str]:
+    """Names of the inputs in ONNX and in the file's signature: the model's own, in plain letters.
+
+    The only input is always called the same, whatever a model calls it.
+    """
+    if len(own) == 1:
+        return [INPUT]
+    plain = [re.sub(r"\W", "_", name).strip("_") or INPUT for name in own]
+    plain = [name if name[0].isalpha() else f"{INPUT}_{name}" for name in plain]
+    again = [plain[:place].count(name) for place, name in enumerate(plain)]
+    return [f"{name}_{count}" if count else name for name, count in zip(plain, again, strict=True)]
 
 
 def output_names(count: int) -> list[str]:
@@ -23,19 +38,18 @@ def output_names(count: int) -> list[str]:
     return [f"output_{index}" for index in range(count)]
 
 
-def to_onnx(
-    gm: GraphModule, input_shape: Sequence[int], outputs: int
-) -> tuple[bytes, dict[str, str]]:
+def to_onnx(gm: GraphModule, outputs: int) -> tuple[bytes, dict[str, str]]:
     """`gm` with a static batch of one as a self-contained model, and {node: the user's line}.
 
     Raises:
         Refused: an operator of the model has no ONNX form.
     """
+    ports: Ports = gm.meta["ports"]
     try:
         with quiet():
             program = torch.onnx.export(
-                gm, (torch.zeros(1, *input_shape),), dynamo=True, opset_version=OPSET,
-                verbose=False, input_names=[INPUT], output_names=output_names(outputs),
+                gm, zeros(ports, 1).arrays, dynamo=True, opset_version=OPSET, verbose=False,
+                input_names=input_names(ports.names), output_names=output_names(outputs),
             )  # fmt: skip
     except torch.onnx.OnnxExporterError as error:
         what = f"cannot be exported to ONNX: {_reason(error, gm)}"
@@ -91,20 +105,21 @@ def _is_one_of(node: torch.fx.Node, names: set[str]) -> bool:
     return any(name in (each, each.removeprefix("special_")) for each in own for name in plain)
 
 
-def run(gm: GraphModule, inputs: torch.Tensor) -> list[torch.Tensor]:
+def run(gm: GraphModule, inputs: torch.Tensor | Batch) -> list[torch.Tensor]:
     """The network's outputs in order, samples first, whatever structure it returns them in.
 
     An output without a batch of its own is that of each sample alone, as the file gives it.
     """
-    found = _tensors(gm, inputs)
-    if all(each.shape[:1] == inputs.shape[:1] for each in found):
+    samples = Batch.of(inputs).tensors()
+    found = _tensors(gm, samples)
+    if all(each.shape[:1] == (len(samples),) for each in found):
         return found
-    alone = [_tensors(gm, inputs[[index]]) for index in range(len(inputs))]
+    alone = [_tensors(gm, sample) for sample in samples]
     each = ([part.numpy() for part in parts] for parts in zip(*alone, strict=True))
     return [torch.from_numpy(samples_first(parts)) for parts in each]
 
 
-def _tensors(gm: GraphModule, inputs: torch.Tensor) -> list[torch.Tensor]:
+def _tensors(gm: GraphModule, samples: Batch) -> list[torch.Tensor]:
     with torch.no_grad():
-        leaves = torch.utils._pytree.tree_leaves(gm(inputs))
+        leaves = torch.utils._pytree.tree_leaves(gm(*samples.arrays))
     return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]

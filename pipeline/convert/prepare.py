@@ -21,7 +21,7 @@ DISTANCES = {
 }  # fmt: skip
 
 
-def spread_adaptive_pools(gm: GraphModule, input_shape: Sequence[int]) -> int:
+def spread_adaptive_pools(gm: GraphModule) -> int:
     """Adaptive pools with windows of several sizes: one matrix along each axis, or parts' maxima.
 
     The exporter writes averages as lookups of single elements, which no runtime does fast, and
@@ -29,7 +29,7 @@ def spread_adaptive_pools(gm: GraphModule, input_shape: Sequence[int]) -> int:
     how many were rewritten.
     """
     uneven = [
-        (node, size) for node, size in _sizes(gm, input_shape).items()
+        (node, size) for node, size in _sizes(gm).items()
         if any(n % m for n, m in zip(size, _wanted(node, size), strict=True))
     ]  # fmt: skip
     for number, (node, size) in enumerate(uneven):
@@ -61,10 +61,10 @@ def spell_out_distances(gm: GraphModule) -> int:
     return len(known)
 
 
-def fill_masks(gm: GraphModule, input_shape: Sequence[int]) -> int:
+def fill_masks(gm: GraphModule) -> int:
     """`x[mask] = number`, which the exporter writes as a list of places; how many there were."""
     found = [node for node in gm.graph.nodes if node.target in MASKED]
-    values = _values(gm, input_shape, {node for each in found for node in each.all_input_nodes})
+    values = _values(gm, {node for each in found for node in each.all_input_nodes})
     masks = {node: _mask(node, values) for node in found}
     open_axes = {n: values[n.args[0]].ndim - values[m].ndim for n, m in masks.items() if m}
     for node, count in open_axes.items():
@@ -95,16 +95,16 @@ def _wanted(node: Node, size: Sequence[int]) -> list[int]:
     return [n if m is None else int(m) for n, m in zip(size, wanted, strict=True)]
 
 
-def _sizes(gm: GraphModule, input_shape: Sequence[int]) -> dict[Node, list[int]]:
+def _sizes(gm: GraphModule) -> dict[Node, list[int]]:
     """Height and width of what each adaptive pool reads."""
     kinds = (aten.adaptive_avg_pool2d.default, MAXIMUM)
     sources = {n: n.all_input_nodes[0] for n in gm.graph.nodes if n.target in kinds}
-    values = _values(gm, input_shape, set(sources.values()))
+    values = _values(gm, set(sources.values()))
     return {node: list(values[source].shape[-2:]) for node, source in sources.items()}
 
 
-def _values(gm: GraphModule, input_shape: Sequence[int], wanted: set[Node]) -> dict[Node, Tensor]:
-    """What some nodes compute of zeros; nothing runs where none are asked for."""
+def _values(gm: GraphModule, wanted: set[Node]) -> dict[Node, Tensor]:
+    """What some nodes compute of a sample; nothing runs where none are asked for."""
     found: dict[Node, Tensor] = {}
 
     class Run(Interpreter):
@@ -116,7 +116,7 @@ def _values(gm: GraphModule, input_shape: Sequence[int], wanted: set[Node]) -> d
 
     if wanted:
         with torch.no_grad():
-            Run(gm).run(torch.zeros(1, *input_shape))
+            Run(gm).run(*gm.meta["ports"].draw(1).tensors().arrays)
     return found
 
 

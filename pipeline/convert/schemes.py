@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.artifacts import Exported, Quantized, write_atomic
 from pipeline.convert import worker
 from pipeline.convert.audit import audit
 from pipeline.convert.inject import trained_file
-from pipeline.quantize.calibration import FILE as CALIBRATION
+from pipeline.convert.layout import arranged
+from pipeline.quantize.calibration import calibration_of
 
 FLOAT = "float.tflite"
 CHILDREN = "pipeline.convert.children"
@@ -43,10 +42,8 @@ class Job:
     def calibrated(self, child: str) -> dict[str, Any]:
         """Run a child that takes calibration samples, which it gets in the file's layout."""
         self.scratch.mkdir(parents=True, exist_ok=True)
-        samples = self.scratch / "samples.npy"
-        given = np.load(self.model.file(CALIBRATION))
-        np.save(samples, given.transpose(self.exported.meta["layout"]["input"]))
-        meta = self.model.meta
+        given = arranged(calibration_of(self.model), self.exported.meta["layout"])
+        samples, meta = given.save(self.scratch / "samples"), self.model.meta
         try:
             return self.call(
                 child, samples=str(samples), calibration=meta["calibration"],

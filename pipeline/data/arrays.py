@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UsageError
+from pipeline.inputs.batch import Batch
+from pipeline.inputs.ports import Ports
 
 SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Samples `x` (n, *input), uint8 or float32, and their targets `y` (n, ...)."""
+    """Samples `x` (n, *input), uint8 or float32, or of each input; their targets `y` (n, ...)."""
 
-    x: NDArray[Any]
+    x: Any
     y: NDArray[Any]
 
 
@@ -44,9 +46,7 @@ def carve(splits: Mapping[str, Split], share: float, seed: int, where: object) -
     return done
 
 
-def check(
-    splits: Mapping[str, Split], shape: list[int], classes: int | None, where: object
-) -> None:
+def check(splits: Mapping[str, Split], ports: Ports, classes: int | None, where: object) -> None:
     """Refuse what training would only choke on later: shapes, counts, NaN, classes.
 
     Raises:
@@ -56,18 +56,22 @@ def check(
         if len(split.x) != len(split.y) or not len(split.x):
             counts = f"{len(split.x)} samples and {len(split.y)} targets"
             raise UsageError(f"split '{name}' has {counts}", where=where)
-        if list(split.x.shape[1:]) != shape:
-            got = list(split.x.shape[1:])
-            fix = f"set input = {got} in [model], or change the data"
-            raise UsageError(
-                f"split '{name}' has samples of {got}, the model takes {shape}",
-                where=where,
-                fix=fix,
-            )
-        if split.x.dtype != np.uint8 and not np.isfinite(split.x).all():
-            raise UsageError(f"split '{name}' holds NaN or infinite values", where=where)
+        if isinstance(split.x, Batch) or not ports[0].is_float:
+            ports.check(Batch.of(split.x), where)
+        else:
+            _check_floats(name, split.x, list(ports[0].shape), where)
         if classes is not None and np.issubdtype(split.y.dtype, np.integer):
             _check_classes(name, split.y, classes, where)
+
+
+def _check_floats(name: str, x: NDArray[Any], shape: list[int], where: object) -> None:
+    if list(x.shape[1:]) != shape:
+        got = list(x.shape[1:])
+        fix = f"set input = {got} in [model], or change the data"
+        what = f"split '{name}' has samples of {got}, the model takes {shape}"
+        raise UsageError(what, where=where, fix=fix)
+    if x.dtype != np.uint8 and not np.isfinite(x).all():
+        raise UsageError(f"split '{name}' holds NaN or infinite values", where=where)
 
 
 def _check_classes(name: str, y: NDArray[Any], classes: int, where: object) -> None:

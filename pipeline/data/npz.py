@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from pipeline.data import named
 from pipeline.data.arrays import SPLITS, Split
 from pipeline.errors import UsageError
+from pipeline.inputs.batch import Batch
+from pipeline.inputs.ports import Ports
 
 
-def load(path: Path) -> dict[str, Split]:
+def load(path: Path, ports: Ports) -> dict[str, Split]:
     """Read the splits; plain `x` and `y` count as train.
+
+    Of several inputs each has its own name in place of x: `image_train` or `image`, and so on.
 
     Raises:
         UsageError: not an .npz, torn, or without the arrays.
     """
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise UsageError(f"is no readable .npz ({error})", where=path) from error
-    renamed = {f"{n}_train" if n in ("x", "y") else n: a for n, a in arrays.items()}
+    arrays = named.read(path)
+    names = ports.names if len(ports) > 1 else ["x"]
+    renamed = {f"{n}_train" if n in (*names, "y") else n: a for n, a in arrays.items()}
     splits = {
-        name: Split(_samples(renamed[f"x_{name}"]), renamed[f"y_{name}"])
-        for name in SPLITS
-        if {f"x_{name}", f"y_{name}"} <= set(renamed)
+        split: Split(_samples(renamed, split, ports, path), renamed[f"y_{split}"])
+        for split in SPLITS
+        if {f"{name}_{split}" for name in (*names, "y")} <= set(renamed)
     }
     if "train" not in splits:
-        fix = f"store x_train and y_train (it has: {', '.join(arrays) or 'nothing'})"
+        wanted = " and ".join(f"{name}_train" for name in (*names, "y"))
+        fix = f"store {wanted} (it has: {', '.join(arrays) or 'nothing'})"
         raise UsageError("has no train split", where=path, fix=fix)
     return splits
 
 
-def _samples(x: np.ndarray) -> np.ndarray:
-    return x if x.dtype == np.uint8 else x.astype(np.float32)
+def _samples(arrays: named.Arrays, split: str, ports: Ports, path: Path) -> Any:
+    if len(ports) > 1:
+        parts = Batch({port.name: arrays[f"{port.name}_{split}"] for port in ports})
+        return named.checked(parts, ports, path)
+    x = arrays[f"x_{split}"]
+    return x if x.dtype == np.uint8 or not ports[0].is_float else x.astype(np.float32)

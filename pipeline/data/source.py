@@ -13,34 +13,45 @@ from pipeline.artifacts import digest_of
 from pipeline.config.fields import fingerprint
 from pipeline.config.recipe import DataConfig, TaskConfig
 from pipeline.config.resolve import resolve
-from pipeline.data import fashion_mnist, folder, npz
+from pipeline.data import fashion_mnist, folder, named, npz
 from pipeline.data.arrays import Split, carve, check
 from pipeline.errors import UsageError
+from pipeline.inputs.ports import Ports
 
 
 class Data:
     """Samples in the torch model's own layout. Nothing is read before the first use."""
 
     def __init__(
-        self, config: DataConfig, shape: list[int], classes: int | None, task: TaskConfig
+        self, config: DataConfig, inputs: Ports | list[Any], classes: int | None, task: TaskConfig
     ) -> None:
-        self.config, self.shape, self.classes, self.task = config, shape, classes, task
+        self.config, self.classes, self.task = config, classes, task
+        self.ports = Ports.of(inputs).numbered()
 
     @cached_property
     def digest(self) -> str:
         """Digest of the samples, of how they are split and normalised, and of the task."""
         content = fashion_mnist.digest() if self.config.source else None
-        parts = [fingerprint(self.config), content, self.shape, fingerprint(self.task)]
+        parts = [fingerprint(self.config), content, self.ports.to_json(), fingerprint(self.task)]
         return digest_of(parts)
 
     def count(self, split: str) -> int:
         """Number of samples."""
         return len(self._splits[split].x)
 
-    def inputs(self, split: str, index: Any = None) -> NDArray[np.float32]:
-        """Normalised samples, float32 (n, *input)."""
+    def inputs(self, split: str, index: Any = None) -> Any:
+        """Normalised samples, float32 (n, *input); of several inputs a `Batch`, as it was stored.
+
+        Integers stay what they are.
+        """
         x = self._splits[split].x
-        return self.normalise(x if index is None else x[index])
+        part = x if index is None else x[index]
+        return part if self.as_stored else self.normalise(part)
+
+    @property
+    def as_stored(self) -> bool:
+        """Whether nothing is normalised: several inputs, or an integer one."""
+        return len(self.ports) > 1 or not self.ports[0].is_float
 
     def targets(self, split: str, index: Any = None) -> NDArray[Any]:
         """Targets, (n, ...)."""
@@ -75,24 +86,38 @@ class Data:
     @cached_property
     def _splits(self) -> dict[str, Split]:
         given, where = self._load()
-        check(given, self.shape, self.classes, where)
+        check(given, self.ports, self.classes, where)
         return carve(given, self.config.validation, self.config.seed, where)
 
     def _load(self) -> tuple[dict[str, Split], object]:
         config = self.config
+        if self.as_stored and (config.mean, config.std) != ([0.0], [1.0]):
+            what = f"mean and std are for one float input, the model takes {self.ports}"
+            raise UsageError(what, where="data", fix="store the arrays normalised")
         if config.folder:
-            return folder.load(config.folder, self.shape), config.folder
+            if self.as_stored:
+                what = f"a folder of images is one float input, the model takes {self.ports}"
+                raise UsageError(what, where=config.folder, fix="use npz or function")
+            return folder.load(config.folder, list(self.ports[0].shape)), config.folder
         if config.npz:
-            return npz.load(config.npz), config.npz
+            return npz.load(config.npz, self.ports), config.npz
         if config.function:
-            return _from_function(config.function), config.function
+            return _from_function(config.function, self.ports), config.function
         return fashion_mnist.load(), "fashion-mnist"
 
 
-def _from_function(reference: str) -> dict[str, Split]:
+def _from_function(reference: str, ports: Ports) -> dict[str, Split]:
     made = resolve(reference)()
     try:
-        return {name: Split(np.asarray(x), np.asarray(y)) for name, (x, y) in made.items()}
+        return {n: Split(_inputs(x, ports, reference), np.asarray(y)) for n, (x, y) in made.items()}
     except (AttributeError, TypeError, ValueError) as error:
-        fix = 'return {"train": (x, y), "test": (x, y)} with arrays'
+        fix = 'return {"train": (x, y), "test": (x, y)} with arrays; x of several inputs {name: x}'
         raise UsageError("returned no splits", where=reference, fix=fix) from error
+
+
+def _inputs(x: Any, ports: Ports, where: str) -> Any:
+    """What a function returns for one split: an array, or one an input by its name."""
+    if len(ports) == 1:
+        return np.asarray(x)
+    arrays = {name: np.asarray(array) for name, array in x.items()}
+    return named.checked(named.match(arrays, ports, where), ports, where)

@@ -169,8 +169,8 @@ def _say(one: Tried, seconds: float) -> None:
 def _score(made: Deployable, data: Data, scratch: Path) -> float:
     """The recipe's metric of a file over the validation split, in ai-edge-litert."""
     scratch.mkdir(parents=True, exist_ok=True)
-    samples, layout = scratch / "validation.npy", made.meta["layout"]
-    store(data, "validation", np.arange(data.count("validation")), layout["input"], samples)
+    layout, whole = made.meta["layout"], np.arange(data.count("validation"))
+    samples = store(data, "validation", whole, layout, scratch / "validation")
     job = Job("validation", made.file(made.meta["file"]), samples)
     done = evaluate(python_for(RUNTIME), RUNTIME, [job], scratch / "outputs", TIMEOUT_S)
     if job.name in done.failures:

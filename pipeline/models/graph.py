@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import io
 import logging
 import re
@@ -19,7 +18,9 @@ from torch import fx
 from torch.utils import _pytree as pytree
 
 from pipeline.errors import UsageError
-from pipeline.models import batch
+from pipeline.inputs.batch import Batch
+from pipeline.inputs.ports import EXAMPLE, Ports
+from pipeline.models import batch, signature, valid
 from pipeline.models.inline import inline
 
 _ASSERTS = ("aten::_assert_tensor_metadata", "aten::_assert_scalar")
@@ -28,25 +29,25 @@ _NO_BRANCHES = "write forward() without data-dependent Python control flow"
 _MAKE_BEFORE = "assign no tensors to the module in forward(): make them before, in eval()"
 
 
-def capture(module: torch.nn.Module, input_shape: Sequence[int]) -> fx.GraphModule:
+def capture(module: torch.nn.Module, inputs: Ports | Sequence[Any]) -> fx.GraphModule:
     """Export a model in eval mode and float32 as a plain, copyable graph; the module stays as is.
 
-    `input_shape` is one sample's, without the batch: the graph takes `(n, *input_shape)` for any n.
+    `inputs` are those of one sample, without the batch; a plain shape is one float input. The graph
+    takes a tensor (n, *shape) for each, for any n, and its `meta["ports"]` says which.
     The graph owns every tensor it reads (parameters, buffers, constants), so its `state_dict` is
     complete. What a model does only while training (stochastic depth) is not in an eval graph;
     batch norm and dropout are, and `set_training` switches them.
 
     Raises:
-        UsageError: the model takes several inputs, rejects the shape, fixes its batch, or cannot be
+        UsageError: the model takes other inputs, rejects a shape, fixes its batch, or cannot be
             exported.
     """
     module = copied(module).eval().float()
     _check_batch_norms(module)
-    _require_one_input(module)
-    example = torch.zeros(2, *input_shape)
-    _try_once(module, example)
-    graph_module = _dynamic(module, input_shape)
-    graph_module.meta["input_shape"] = tuple(input_shape)
+    ports = signature.known(module, Ports.of(inputs))
+    _try_once(module, ports)
+    graph_module = _dynamic(module, ports)
+    graph_module.meta["ports"] = valid.bounded(graph_module, ports)
     for node in graph_module.graph.nodes:
         flag = _mode_argument(node)
         if flag is not None:
@@ -123,66 +124,74 @@ def _check_batch_norms(module: torch.nn.Module) -> None:
             raise UsageError(what, where=name, fix="give it a momentum, for example 0.1")
 
 
-def _require_one_input(module: torch.nn.Module) -> None:
-    required = [
-        one.name
-        for one in inspect.signature(module.forward).parameters.values()
-        if one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
-    ]
-    if len(required) > 1:
-        what = f"forward() takes {len(required)} inputs ({', '.join(required)}); one is supported"
-        fix = "wrap it in a module that takes one tensor and splits it, or fixes the others"
-        raise UsageError(what, where=type(module).__name__, fix=fix)
-
-
-def _try_once(module: torch.nn.Module, example: torch.Tensor) -> None:
+def _try_once(module: torch.nn.Module, ports: Ports) -> None:
+    args, kwargs = signature.call(module, zeros(ports, 2))
     try:
         with torch.no_grad(), redirect_stdout(sys.stderr):  # a model that prints
-            module(example)
+            module(*args, **kwargs)
     except Exception as error:
-        shape = ",".join(map(str, example.shape[1:]))
-        what = f"the model rejects an input of shape {shape}: {reason(error)}"
-        raise UsageError(what, fix="give the shape that the model takes") from error
+        shapes = ", ".join(",".join(map(str, port.shape)) for port in ports)
+        alone = len(ports) == 1 and ports[0].is_float
+        given = f"an input of shape {shapes}" if alone else str(ports)
+        what = f"the model rejects {given}: {reason(error)}"
+        integers = any(word in str(error) for word in ("IntTensor", "Long", "Int;", "integer"))
+        fix = f"say what is an integer: --input {EXAMPLE}" if integers else ""
+        raise UsageError(what, fix=fix or "give the shape that the model takes") from error
 
 
-def _dynamic(module: torch.nn.Module, input_shape: Sequence[int]) -> fx.GraphModule:
-    program = _export(module, torch.zeros(2, *input_shape), ({0: torch.export.Dim.AUTO},))
+def zeros(ports: Ports, samples: int) -> Batch:
+    """An example to trace with."""
+    kinds = {port.name: getattr(torch, port.dtype) for port in ports}
+    return Batch({p.name: torch.zeros(samples, *p.shape, dtype=kinds[p.name]) for p in ports})
+
+
+def _dynamic(module: torch.nn.Module, ports: Ports) -> fx.GraphModule:
+    program = _export(module, zeros(ports, 2), dynamic=True)
     inputs = [n for n in program.graph.nodes if n.name in program.graph_signature.user_inputs]
     if not any(str(node.meta["val"].shape[0]).isdigit() for node in inputs):
         return _plain(program.module(check_guards=False))
-    fixed = [_export(module, torch.zeros(n, *input_shape)) for n in batch.SIZES]
+    fixed = [_export(module, zeros(ports, n)) for n in batch.SIZES]
     graphs = [_plain(program.module(check_guards=False)) for program in fixed]
     graph_module = batch.generalise(*graphs)
-    if graph_module is None or not _same(module, graph_module, _third(input_shape)):
+    if graph_module is None or not _same(module, graph_module, _third(ports)):
         fix = "use x.shape[0] or -1 where forward() names the batch size"
+        if len(ports) > 1:
+            fix += "; the batch is the first axis of every input, also of a state"
         raise UsageError("the model works for one batch size only", fix=fix)
     return graph_module
 
 
-def _third(input_shape: Sequence[int]) -> torch.Tensor:
+def _third(ports: Ports) -> Batch:
     """A batch that is none of those that were exported."""
-    return torch.randn(5, *input_shape, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    return ports.draw(5, lambda shape: torch.randn(shape, generator=generator)).tensors()
 
 
-def _same(module: torch.nn.Module, graph_module: fx.GraphModule, x: torch.Tensor) -> bool:
+def _same(module: torch.nn.Module, graph_module: fx.GraphModule, x: Batch) -> bool:
     """Whether both give the same for a batch, and something that is as long as it."""
+    args, kwargs = signature.call(module, x)
     try:
         with torch.no_grad(), redirect_stdout(sys.stderr):
-            given, expected = (pytree.tree_leaves(f(x)) for f in (graph_module, module))
+            given = pytree.tree_leaves(graph_module(*x.arrays))
+            expected = pytree.tree_leaves(module(*args, **kwargs))
         torch.testing.assert_close(given, expected, rtol=1e-3, atol=1e-4)
     except (AssertionError, RuntimeError):
         return False
-    return any(isinstance(y, torch.Tensor) and y.shape[:1] == x.shape[:1] for y in given)
+    return any(isinstance(y, torch.Tensor) and y.shape[:1] == (len(x),) for y in given)
 
 
 def _export(
-    module: torch.nn.Module, example: torch.Tensor, dynamic: Any = None
+    module: torch.nn.Module, example: Batch, *, dynamic: bool = False
 ) -> torch.export.ExportedProgram:
+    args, kwargs = signature.call(module, example)
     try:
         # Torch prints whole graphs of what it cannot export; without gradients, attention would
         # be one opaque operator.
         with quiet(), torch.enable_grad(), redirect_stdout(io.StringIO()):
-            return torch.export.export(module, (example,), dynamic_shapes=dynamic, strict=False)
+            return torch.export.export(
+                module, args, kwargs, strict=False,
+                dynamic_shapes=signature.any_batch(example, kwargs) if dynamic else None,
+            )  # fmt: skip
     except Exception as error:
         kept = "fake tensor" in str(error)  # one that forward() left in the module
         fix = _MAKE_BEFORE if kept else _NO_BRANCHES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,22 +13,24 @@ import torch
 from torch import fx
 
 from pipeline.errors import UsageError
-from pipeline.models.graph import _plain, quiet, reason, set_training
+from pipeline.inputs.ports import DTYPES, Port, Ports
+from pipeline.models.graph import _plain, quiet, reason, set_training, zeros
+from pipeline.models.signature import any_batch
 
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 _CODE = ("custom_obj", "opaque_obj", "data/aotinductor")
 _NOT_OURS = ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node", "torch_fn")
 
 
-def load(path: Path) -> tuple[fx.GraphModule, list[int]]:
-    """The graph of a `.pt2` file in eval mode, and the shape of one sample.
+def load(path: Path) -> tuple[fx.GraphModule, Ports]:
+    """The graph of a `.pt2` file in eval mode, and what it takes.
 
     Tensors are read as tensors only: where torch would fall back to unpickling objects, this
     refuses. (Shape expressions are still parsed by sympy: take files from those you trust.)
 
     Raises:
         UsageError: not a `.pt2` file, one that holds objects or compiled code, or one whose model
-            does not take exactly one tensor with a batch in front.
+            takes something else than tensors with a batch in front.
     """
     _check_archive(path)
     try:
@@ -39,28 +41,37 @@ def load(path: Path) -> tuple[fx.GraphModule, list[int]]:
         fix = "save it again with torch.export.save(program, path), of this torch version"
         raise UsageError(what, where=path, fix=fix) from error
     names = program.graph_signature.user_inputs
-    inputs = [node for node in program.graph.nodes if node.name in names]
-    shapes = [getattr(node.meta.get("val"), "shape", None) for node in inputs]
-    if len(shapes) != 1 or shapes[0] is None or len(shapes[0]) < 2:
-        what = f"the model takes {len(names)} inputs; one tensor (batch, ...) is needed"
-        raise UsageError(what, where=path)
+    inputs = {node.name: node for node in program.graph.nodes if node.name in names}
+    ports = Ports(_port(inputs[str(name)], path) for name in names if str(name) in inputs)
+    if len(ports) < max(len(names), 1):
+        what = f"the model takes {len(names)} inputs, and some are no tensors"
+        raise UsageError(what, where=path, fix="export it with tensors as its only inputs")
     graph = _plain(program.module(check_guards=False))
     for node in graph.graph.nodes:
         node.meta.pop("always_on", None)
     set_training(graph, False)
-    return graph, [int(size) for size in shapes[0][1:]]
+    return graph, ports
 
 
-def save(graph_module: fx.GraphModule, input_shape: Sequence[int]) -> bytes:
+def _port(node: fx.Node, path: Path) -> Port:
+    value = node.meta.get("val")
+    shape, dtype = getattr(value, "shape", ()), str(getattr(value, "dtype", "")).split(".")[-1]
+    if len(shape) < 2 or dtype not in DTYPES:
+        what = f"input '{node.name}' is {list(shape)} {dtype}: a tensor (batch, ...) is needed"
+        raise UsageError(what, where=path, fix=f"export it with one of {', '.join(DTYPES)}")
+    return Port(node.name, tuple(int(size) for size in shape[1:]), dtype)
+
+
+def save(graph_module: fx.GraphModule) -> bytes:
     """The graph as a `.pt2` file with a dynamic batch; equal graphs give equal bytes.
 
     So it holds no stack traces: they name paths of this machine.
     """
-    example = torch.zeros(2, *input_shape)
-    dynamic = ({0: torch.export.Dim.AUTO},)
+    example = zeros(graph_module.meta["ports"], 2)
+    dynamic = any_batch(example, {})
     with quiet():
         program = torch.export.export(
-            graph_module, (example,), dynamic_shapes=dynamic, strict=False
+            graph_module, example.arrays, dynamic_shapes=dynamic, strict=False
         )
     for module in program.graph_module.modules():
         for node in module.graph.nodes if isinstance(module, fx.GraphModule) else ():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from pipeline.inputs.batch import Batch
+from pipeline.inputs.ports import Ports
 from pipeline.prune.families import Family
 from pipeline.prune.plan import ranges
 from pipeline.prune.reference import to_reference
@@ -19,6 +21,9 @@ from pipeline.prune.resize import Resizer
 from pipeline.prune.rewrite import removed_classes, shrunk
 from pipeline.prune.rules import name_of
 from pipeline.prune.trace import Trace
+
+Samples: TypeAlias = Tensor | Batch
+"""(n, *shape) of the one input, or of each."""
 
 TOLERANCE = 1e-5
 """Largest relative error (of the largest output) that passes; an exact rewrite has ~1e-14."""
@@ -34,10 +39,10 @@ def certify(
     found: list[Family],
     plan: Mapping[str, Any],
     *,
-    inputs: Tensor | None = None,
+    inputs: Samples | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Compare in float64 on random and, if given, real `inputs` (n, *shape).
+    """Compare in float64 on random (and valid) and, if given, real `inputs`.
 
     Batch norm statistics are randomised and near-zero tensors (zero-initialised layers, layer
     scale) are scaled up first, or a wrong rewrite behind them could not show.
@@ -100,14 +105,25 @@ def _reads(trace: Trace, node: fx.Node) -> Any:
     return trace.shape(first) if isinstance(first, fx.Node) else None
 
 
-def samples(graph_module: fx.GraphModule, inputs: Tensor | None, random: Any) -> list[Tensor]:
+def samples(
+    graph_module: fx.GraphModule, inputs: Samples | None, random: torch.Generator
+) -> list[Batch]:  # fmt: skip
     """A random batch and, if there are some, real inputs, in float64."""
-    shape = (4, *graph_module.meta["input_shape"])
-    drawn = [torch.randn(shape, generator=random, dtype=torch.float64)]
-    return drawn if inputs is None else [*drawn, inputs.double()]
+    drawn = noise(graph_module, 4, random)
+    return [drawn] if inputs is None else [drawn, Batch.of(inputs).double()]
 
 
-def compare(dense: fx.GraphModule, pruned: fx.GraphModule, on: list[Tensor]) -> float:
+def noise(graph_module: fx.GraphModule, count: int, random: torch.Generator) -> Batch:
+    """Valid random samples of everything a graph takes, floats in float64."""
+
+    def normal(shape: tuple[int, ...]) -> Tensor:
+        return torch.randn(shape, generator=random, dtype=torch.float64)
+
+    ports: Ports = graph_module.meta["ports"]
+    return ports.draw(count, normal, random.initial_seed()).tensors()
+
+
+def compare(dense: fx.GraphModule, pruned: fx.GraphModule, on: Sequence[Samples]) -> float:
     """The relative error, as the power of ten it lies below.
 
     Rounding noise has no place in an artifact's digest.
@@ -121,18 +137,26 @@ def compare(dense: fx.GraphModule, pruned: fx.GraphModule, on: list[Tensor]) -> 
     return float(10.0 ** math.ceil(math.log10(max(error, 1e-12))))
 
 
-def difference(first: torch.nn.Module, second: torch.nn.Module, samples: list[Tensor]) -> float:
+def difference(
+    first: torch.nn.Module, second: torch.nn.Module, samples: Sequence[Samples]
+) -> float:  # fmt: skip
     """Largest difference over all outputs and samples, relative to the largest output."""
     worst = 0.0
-    for x in samples:
-        with torch.no_grad(), _default(x.dtype):
-            pairs = zip(_leaves(first(x)), _leaves(second(x)), strict=True)
+    for x in map(Batch.of, samples):
+        with torch.no_grad(), _default(_float_dtype(x, second)):
+            pairs = zip(_leaves(first(*x.arrays)), _leaves(second(*x.arrays)), strict=True)
             for a, b in pairs:
                 if a.shape != b.shape or not bool(torch.isfinite(a).all()):
                     return math.inf
                 scale = float(a.abs().max().clamp_min(1e-30))
                 worst = max(worst, float((a - b).abs().max()) / scale)
     return worst
+
+
+def _float_dtype(x: Batch, module: torch.nn.Module) -> torch.dtype:
+    """What the samples are in; where they are integers, what the module computes in."""
+    tensors = [*x.arrays, *module.parameters()]
+    return next((t.dtype for t in tensors if t.is_floating_point()), torch.float64)
 
 
 @contextmanager

@@ -46,7 +46,6 @@ def save(
     graph_module: fx.GraphModule,
     *,
     source: Mapping[str, Any],
-    input_shape: Sequence[int],
     classes: int | None,
     plans: Sequence[Mapping[str, Any]] = (),
     masked: Sequence[str] = (),
@@ -58,7 +57,7 @@ def save(
     tensors whose zeros training keeps. `program_file` is the
     dense model as a `.pt2` file, where there is no factory: it goes into the artifact.
     """
-    meta: dict[str, Any] = {"source": dict(source), "input": list(input_shape)}
+    meta: dict[str, Any] = {"source": dict(source), "input": graph_module.meta["ports"].to_json()}
     meta["classes"] = classes
     if masked:
         meta["masked"] = list(masked)
@@ -105,7 +104,6 @@ def save_like(
         work,
         graph_module,
         source=meta["source"],
-        input_shape=meta["input"],
         classes=meta["classes"],
         plans=meta["plans"] if plans is None else plans,
         masked=meta.get("masked", ()) if masked is None else masked,

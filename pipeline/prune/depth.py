@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import fx
 
 from pipeline.errors import Refused
+from pipeline.inputs.batch import Batch
 from pipeline.models.graph import named_tensors
 from pipeline.prune.blocks import Block, apply_blocks, find, without
-from pipeline.prune.certify import compare, provoke, samples, to_float64
+from pipeline.prune.certify import Samples, compare, provoke, samples, to_float64
 from pipeline.prune.cost import BATCH, int8_size, macs, parameters
 from pipeline.prune.plan import graph_digest
 from pipeline.prune.planfile import FORMAT, Plan
@@ -31,7 +32,7 @@ def decide(
     graph_module: fx.GraphModule,
     cfg: PruneConfig,
     settings: Mapping[str, Any],
-    inputs: Tensor | None,
+    inputs: Samples | None,
     history: Sequence[Plan] = (),
 ) -> Plan:
     """A plan of the blocks that go.
@@ -61,7 +62,7 @@ def decide(
 
 
 def influence(
-    graph_module: fx.GraphModule, found: Sequence[Block], inputs: Tensor | None, cfg: PruneConfig
+    graph_module: fx.GraphModule, found: Sequence[Block], inputs: Samples | None, cfg: PruneConfig
 ) -> list[float]:
     """1 - cosine between what enters a block and what leaves it (Men et al., 2024, ShortGPT,
     arXiv:2403.03853), on real samples where there are some; by lot if the criterion is random.
@@ -69,13 +70,13 @@ def influence(
     if cfg.criterion == "random":
         lot = random.Random(cfg.seed)  # noqa: S311
         return [lot.random() for _ in found]
-    x = inputs
+    x, ports = inputs, graph_module.meta["ports"]
     if x is None:
         generator = torch.Generator().manual_seed(cfg.seed)
-        x = torch.randn((4, *graph_module.meta["input_shape"]), generator=generator)
+        x = ports.draw(4, lambda shape: torch.randn(shape, generator=generator), cfg.seed)
     watch = _Watcher(graph_module, found)
     with torch.no_grad():
-        watch.run(x)
+        watch.run(*Batch.of(x).tensors().arrays)
     return [watch.scores[block.add] for block in found]
 
 
@@ -135,7 +136,7 @@ def _row(graph_module: fx.GraphModule, block: Block, score: float) -> dict[str, 
 
 
 def certify_blocks(
-    graph_module: fx.GraphModule, plan: Plan, *, inputs: Tensor | None, seed: int
+    graph_module: fx.GraphModule, plan: Plan, *, inputs: Samples | None, seed: int
 ) -> dict[str, Any]:
     """The dense model, its branches silenced by zeros, against the one without them.
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import fx
 
 from pipeline.errors import Refused, UsageError
 from pipeline.models.graph import named_tensors
 from pipeline.prune.blocks import apply_blocks
-from pipeline.prune.certify import certify
+from pipeline.prune.certify import Samples, certify
 from pipeline.prune.choose import choose, replayed
 from pipeline.prune.depth import certify_blocks, decide, report_blocks
 from pipeline.prune.evidence import Evidence, scales
@@ -57,7 +57,7 @@ def prune_graph(
     graph_module: fx.GraphModule,
     cfg: PruneConfig,
     *,
-    inputs: Tensor | None = None,
+    inputs: Samples | None = None,
     evidence: Evidence | None = None,
     plan: Plan | None = None,
     history: Sequence[Plan] = (),
@@ -123,7 +123,7 @@ def _prune_blocks(
     graph_module: fx.GraphModule,
     cfg: PruneConfig,
     settings: dict[str, Any],
-    inputs: Tensor | None,
+    inputs: Samples | None,
     plan: Plan | None,
     history: Sequence[Plan],
 ) -> Pruned:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, fx
 
+from pipeline.inputs.batch import Batch
 from pipeline.prune.rules import name_of
 
 _DIRECT = ("conv1d", "conv2d", "conv3d", "linear")
@@ -51,14 +52,16 @@ def scales(graph_module: fx.GraphModule) -> frozenset[str]:
     return frozenset(names[weight] for weight in weights if weight in names)
 
 
-def activations(graph_module: fx.GraphModule, inputs: Tensor) -> dict[tuple[str, int], Tensor]:
+def activations(
+    graph_module: fx.GraphModule, inputs: Tensor | Batch
+) -> dict[tuple[str, int], Tensor]:
     """{(weight, axis): mean absolute activation of each channel along that axis of the weight}.
 
-    `inputs` is (n, *shape). Convolutions (ungrouped or depthwise) and linear layers are watched.
+    Convolutions (ungrouped or depthwise) and linear layers are watched.
     """
     run = _Watcher(graph_module)
     with torch.no_grad():
-        run.run(inputs)
+        run.run(*Batch.of(inputs).arrays)
     return run.found
 
 

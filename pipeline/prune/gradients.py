@@ -10,14 +10,16 @@ from torch import Tensor, fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pipeline.errors import UsageError
+from pipeline.inputs.batch import Batch
 from pipeline.models.graph import quiet
 
-Batch = tuple[Tensor, Tensor]
+Part = tuple[Batch | Tensor, Tensor]
+"""Inputs and targets of a few samples."""
 Loss = Callable[[Tensor, Tensor], Tensor]
 Named = dict[str, Tensor]
 
 
-def gradients(graph_module: fx.GraphModule, batches: Iterable[Batch], loss: Loss) -> Named:
+def gradients(graph_module: fx.GraphModule, batches: Iterable[Part], loss: Loss) -> Named:
     """{parameter name: gradient of the summed loss}, in eval mode; the graph is left as it is.
 
     Raises:
@@ -25,12 +27,12 @@ def gradients(graph_module: fx.GraphModule, batches: Iterable[Batch], loss: Loss
     """
     work = _fresh(graph_module)
     for inputs, targets in batches:
-        loss(work(inputs), targets).backward()  # type: ignore[no-untyped-call]
+        loss(work(*Batch.of(inputs).arrays), targets).backward()  # type: ignore[no-untyped-call]
     named = work.named_parameters(remove_duplicate=False)
     return _finite({n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in named})
 
 
-def squared_gradients(graph_module: fx.GraphModule, batches: Iterable[Batch], loss: Loss) -> Named:
+def squared_gradients(graph_module: fx.GraphModule, batches: Iterable[Part], loss: Loss) -> Named:
     """{parameter name: mean square of the gradients of single samples}: Fisher's diagonal.
 
     The empirical Fisher information (Theis et al., 2018, arXiv:1801.05787), sample by sample.
@@ -42,9 +44,9 @@ def squared_gradients(graph_module: fx.GraphModule, batches: Iterable[Batch], lo
     named = dict(work.named_parameters(remove_duplicate=False))
     total = {name: torch.zeros_like(p) for name, p in named.items()}
     for inputs, targets in batches:
-        for x, y in zip(inputs.unsqueeze(1), targets.unsqueeze(1), strict=True):
+        for x, y in zip(Batch.of(inputs), targets.unsqueeze(1), strict=True):
             work.zero_grad()
-            loss(work(x), y).backward()  # type: ignore[no-untyped-call]
+            loss(work(*x.arrays), y).backward()  # type: ignore[no-untyped-call]
             count += 1
             for name, parameter in named.items():
                 if parameter.grad is not None:
@@ -53,7 +55,7 @@ def squared_gradients(graph_module: fx.GraphModule, batches: Iterable[Batch], lo
 
 
 def curvature(
-    graph_module: fx.GraphModule, batches: Iterable[Batch], loss: Loss, seed: int = 0
+    graph_module: fx.GraphModule, batches: Iterable[Part], loss: Loss, seed: int = 0
 ) -> Named:
     """{parameter name: diagonal of the Hessian of the summed loss}, estimated.
 
@@ -71,7 +73,9 @@ def curvature(
         signs = [_signs(p, generator) for p in named.values()]
         # Fused attention and recurrent kernels have no second derivative.
         with sdpa_kernel(SDPBackend.MATH), quiet(), torch.backends.mkldnn.flags(enabled=False):
-            products = _hessian_times(loss(work(inputs), targets), list(named.values()), signs)
+            products = _hessian_times(
+                loss(work(*Batch.of(inputs).arrays), targets), list(named.values()), signs
+            )
         for name, sign, product in zip(named, signs, products, strict=True):
             total[name] += sign * product
     by_id = {id(named[name]): value.detach() for name, value in total.items()}

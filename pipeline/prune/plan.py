@@ -124,7 +124,7 @@ def graph_digest(graph_module: fx.GraphModule) -> str:
     """
     order = {node: place for place, node in enumerate(graph_module.graph.nodes)}
     state = graph_module.state_dict()
-    rows: list[Any] = [list(graph_module.meta["input_shape"])]
+    rows: list[Any] = [graph_module.meta["ports"].to_json()]
     for node in graph_module.graph.nodes:
         shape = list(state[node.target].shape) if node.target in state else None
         target = str(node.target) if node.op in ("call_function", "get_attr") else ""

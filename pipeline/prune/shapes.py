@@ -25,9 +25,13 @@ def shapes(graph_module: fx.GraphModule, batch: int) -> dict[str, Any]:
     """
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         run = _Recorder(graph_module, mode)
-        x = torch.empty(batch, *graph_module.meta["input_shape"], dtype=_dtype(graph_module))
+        kinds = {"float32": _dtype(graph_module)}
+        x = [
+            torch.empty(batch, *port.shape, dtype=kinds.get(port.dtype, getattr(torch, port.dtype)))
+            for port in graph_module.meta["ports"]
+        ]
         with torch.no_grad():
-            run.run(x)
+            run.run(*x)
     return run.held
 
 

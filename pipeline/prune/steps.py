@@ -12,13 +12,14 @@ from torch import fx
 from pipeline.artifacts import Checkpoint, Workdir, write_atomic
 from pipeline.data.source import Data
 from pipeline.errors import UsageError
+from pipeline.inputs.batch import Batch
 from pipeline.models import program
 from pipeline.prune.checkpoint import load, save_like
 from pipeline.prune.criteria import needs
 from pipeline.prune.engine import Clock, prune_graph
 from pipeline.prune.evidence import Evidence, activations
 from pipeline.prune.files import write_json
-from pipeline.prune.gradients import Batch, curvature, gradients, squared_gradients
+from pipeline.prune.gradients import Part, curvature, gradients, squared_gradients
 from pipeline.prune.picture import widths_png
 from pipeline.prune.planfile import read
 from pipeline.prune.stage import PruneConfig
@@ -46,7 +47,7 @@ def run_prune(
     inputs, evidence = None, None
     if data is not None:
         index = sample(data, cfg)
-        inputs = torch.from_numpy(data.inputs("train", index[:CERTIFIED]))
+        inputs = Batch.of(data.inputs("train", index[:CERTIFIED])).tensors()
     plan = None if cfg.plan is None else read(cfg.plan)
     if plan is None and (wanted := needs(cfg.criterion)):
         if data is None:
@@ -60,7 +61,7 @@ def run_prune(
     write_json(work, "plan.json", pruned.plan)
     write_json(work, "report.json", without_sources(pruned.report))
     if cfg.export:
-        write_atomic(work.out / "model.pt2", program.save(pruned.graph_module, model.meta["input"]))
+        write_atomic(work.out / "model.pt2", program.save(pruned.graph_module))
         write_atomic(work.out / "widths.png", widths_png(pruned.report["families"]))
     plans = [*model.meta["plans"], pruned.plan]
     made = save_like(work, pruned.graph_module, model, plans=plans)
@@ -85,11 +86,11 @@ def gather(
 ) -> Evidence:
     """What a criterion wants to know, from the train samples that `index` picks."""
 
-    def batches() -> Iterator[Batch]:
+    def batches() -> Iterator[Part]:
         for start in range(0, len(index), BATCH):
             part = index[start : start + BATCH]
             x, y = data.inputs("train", part), data.targets("train", part)
-            yield torch.from_numpy(x), torch.from_numpy(np.asarray(y))
+            yield Batch.of(x).tensors(), torch.from_numpy(np.asarray(y))
 
     known: dict[str, Any] = {}
     if "gradient" in wanted:
@@ -99,6 +100,6 @@ def gather(
     if "curvature" in wanted:
         known["curvature"] = curvature(graph_module, batches(), data.loss(), seed)
     if "activation" in wanted:
-        inputs = torch.from_numpy(data.inputs("train", index[:WATCHED]))
+        inputs = Batch.of(data.inputs("train", index[:WATCHED])).tensors()
         known["activation"] = activations(graph_module, inputs)
     return Evidence(**known)

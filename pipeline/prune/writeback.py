@@ -14,9 +14,10 @@ from torch import Tensor, fx, nn
 
 from pipeline.artifacts import Checkpoint, write_atomic
 from pipeline.errors import Refused, UsageError
+from pipeline.inputs.batch import Batch
 from pipeline.models.factory import build
 from pipeline.models.graph import named_tensors, reason
-from pipeline.prune.certify import difference, to_float64
+from pipeline.prune.certify import Samples, difference, noise, to_float64
 from pipeline.prune.checkpoint import load
 from pipeline.prune.rules import name_of
 
@@ -26,12 +27,12 @@ are stored in float32."""
 
 
 def write_back(
-    module: nn.Module, pruned: fx.GraphModule, *, inputs: Tensor | None = None, seed: int = 0
+    module: nn.Module, pruned: fx.GraphModule, *, inputs: Samples | None = None, seed: int = 0
 ) -> nn.Module:
     """A copy of `module` with the tensors and widths of `pruned`, the graph pruned from it.
 
     It is given only if its outputs are those of the graph, in eval mode and float64, on random
-    and, if given, real `inputs` (n, *shape).
+    and, if given, real `inputs`.
 
     Raises:
         Refused: the module computes with widths of its own, or its outputs differ.
@@ -40,10 +41,8 @@ def write_back(
     for name, tensor in named_tensors(pruned).items():
         _put(own, name, tensor)
     _set_widths(own, pruned)
-    shape = (3, *pruned.meta["input_shape"])
-    generator = torch.Generator().manual_seed(seed)
-    samples = [torch.randn(shape, generator=generator, dtype=torch.float64)]
-    samples += [] if inputs is None else [inputs.double()]
+    samples = [noise(pruned, 3, torch.Generator().manual_seed(seed))]
+    samples += [] if inputs is None else [Batch.of(inputs).double()]
     fix = "use the pruned graph itself: it is exact"
     try:
         with redirect_stdout(sys.stderr):  # a module that prints

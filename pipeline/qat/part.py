@@ -26,7 +26,7 @@ class Part(Data):
         """Number of samples."""
         return len(self.index) if split == "train" else self.whole.count(split)
 
-    def inputs(self, split: str, index: Any = None) -> NDArray[np.float32]:
+    def inputs(self, split: str, index: Any = None) -> Any:
         """Normalised samples, float32 (n, *input)."""
         return self.whole.inputs(split, self._of(split, index))
 

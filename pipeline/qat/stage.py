@@ -25,7 +25,7 @@ class QatConfig(FinetuneConfig):
 
 
 @stage(
-    version=8,
+    version=9,
     tools=("torch", "onnx", "onnxscript", "tensorflow", "ai-edge-litert"),
     together=True,
 )

@@ -15,8 +15,10 @@ from torch import fx
 from pipeline.artifacts import Checkpoint, Exported, QatCheckpoint, Workdir, write_atomic
 from pipeline.convert.correspondence import correspond, file_activations, torch_activations
 from pipeline.convert.export import run as export
+from pipeline.convert.layout import arranged
 from pipeline.convert.stage import ExportConfig
 from pipeline.errors import Refused
+from pipeline.inputs.ports import Ports
 from pipeline.progress import say
 from pipeline.prune.checkpoint import load, save_like
 from pipeline.qat.calibrate import calibrate, extremes
@@ -78,6 +80,7 @@ def run_qat(
 
 def prepare(model: Checkpoint, data: Data, cfg: QatConfig, work: Workdir) -> Simulation:
     """A calibrated simulation of a checkpoint; weights without a home in torch are frozen."""
+    _require_one_float(model)
     exported = _exported(model, cfg, work)
     count = min(cfg.samples, data.count("train"))
     index = np.sort(np.random.default_rng(cfg.seed).choice(data.count("train"), count, False))
@@ -101,6 +104,13 @@ def prepare(model: Checkpoint, data: Data, cfg: QatConfig, work: Workdir) -> Sim
     return made
 
 
+def _require_one_float(model: Checkpoint) -> None:
+    ports = Ports.of(model.meta["input"])
+    if len(ports) > 1 or not ports[0].is_float:
+        what = f"a model of one float input is trained in int8, this one takes {ports}"
+        raise Refused(what, where="qat", fix="quantize it without a qat step")
+
+
 def _exported(model: Checkpoint, cfg: QatConfig, work: Workdir) -> Exported:
     near = work.scratch / f"process-{distributed.rank()}"  # torchrun's share one scratch folder
     part = Workdir(near / "float", near / "export")
@@ -111,14 +121,14 @@ def _exported(model: Checkpoint, cfg: QatConfig, work: Workdir) -> Exported:
 
 def _source(model: Checkpoint, exported: Exported, work: Workdir, operator: Operator) -> str:
     """`file:line` of the torch operation that an operator of the file computes; or nothing."""
-    layout, shape, graph = exported.meta["layout"], model.meta["input"], load(model)
-    x = np.random.default_rng(0).standard_normal((2, *shape), dtype=np.float32)
-    moved = np.ascontiguousarray(x.transpose(layout["input"]))
+    graph = load(model)
+    x = graph.meta["ports"].draw(2)
+    moved = arranged(x, exported.meta["layout"])
     values = file_activations(
         exported.file("float.tflite"), moved, work.scratch / f"probe-{distributed.rank()}", 600
     )
     wanted = {i: values[i] for i in operator.outputs if i in values}
-    matches = correspond(graph, torch_activations(graph, torch.from_numpy(x)), wanted)
+    matches = correspond(graph, torch_activations(graph, x), wanted)
     return next((match.source for match in matches.values()), "")
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from pipeline.inputs.batch import Batch
 from pipeline.models.graph import named_tensors
 from pipeline.prune.rules import name_of
 from pipeline.quantize.homes import Home, fold_norms, on_grid, shift_bias
@@ -41,7 +42,8 @@ class Beside(fx.Interpreter):
         """Both values of a node."""
         if n.op == "placeholder":
             value = super().run_node(n)
-            return Both(value, to_grid(value, value))
+            stored = to_grid(value, value) if value.is_floating_point() else value
+            return Both(value, stored)
         if n.op == "get_attr":
             name = str(n.target)
             if name in self.tensors:
@@ -75,13 +77,13 @@ class Beside(fx.Interpreter):
 
 
 @torch.no_grad()
-def correct_bias(graph: fx.GraphModule, samples: Tensor) -> int:
-    """Shift each layer's bias by the mean error of its channels over `samples`, (n, *input).
+def correct_bias(graph: fx.GraphModule, samples: Tensor | Batch) -> int:
+    """Shift each layer's bias by the mean error of its channels over `samples`.
 
     In place; returns the number of layers.
     """
     run = Beside(graph, fold_norms(graph))
-    run.run(samples)
+    run.run(*Batch.of(samples).arrays)
     return run.corrected
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from pipeline.inputs.batch import Batch
 from pipeline.models.graph import named_tensors
 from pipeline.prune.rules import name_of
 from pipeline.quantize.homes import Home, fold_norms
@@ -36,7 +37,7 @@ class Pair:
 
 
 @torch.no_grad()
-def equalize(graph: fx.GraphModule, samples: Tensor) -> int:  # noqa: ARG001
+def equalize(graph: fx.GraphModule, samples: Tensor | Batch) -> int:  # noqa: ARG001
     """Give each channel the same range in the weights that make it and in those that read it.
 
     In place; the float function stays, up to rounding. Returns the number of pairs.

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from pipeline.inputs.batch import Batch
 from pipeline.models.graph import named_tensors
 from pipeline.prune.rules import name_of
 from pipeline.quantize.homes import homes, on_grid
@@ -71,17 +72,18 @@ def rounded_weights(graph: fx.GraphModule) -> Iterator[None]:
 
 @torch.no_grad()
 def imitation_db(
-    graph: fx.GraphModule, reference: fx.GraphModule, seen: Tensor, judge: Tensor
+    graph: fx.GraphModule, reference: fx.GraphModule, seen: Tensor | Batch, judge: Tensor | Batch
 ) -> float:
     """Signal-to-error ratio of a graph in imitated int8 against a float graph's outputs, in dB.
 
-    Ranges are taken over `seen`, the error over `judge`; both (n, *input).
+    Ranges are taken over `seen`, the error over `judge`.
     """
     ranges: Ranges = {}
-    Imitation(graph, ranges).run(seen)
+    learnt, judged = Batch.of(seen).arrays, Batch.of(judge).arrays
+    Imitation(graph, ranges).run(*learnt)
     with rounded_weights(graph):
-        got = _flat(Imitation(graph, ranges).run(judge))
-    want = _flat(reference(judge))
+        got = _flat(Imitation(graph, ranges).run(*judged))
+    want = _flat(reference(*judged))
     error = float((want - got).square().sum())
     return 10 * math.log10(max(float(want.square().sum()), 1e-30) / max(error, 1e-30))
 

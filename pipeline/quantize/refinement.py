@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, fx
+from torch import fx
 
 from pipeline.artifacts import Checkpoint, Workdir
+from pipeline.inputs.batch import Batch
 from pipeline.progress import say
 from pipeline.prune.checkpoint import load, save_like
 from pipeline.prune.masks import keeper
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.data.source import Data
     from pipeline.quantize.refine import RefineConfig
 
-Step = Callable[[fx.GraphModule, Tensor], int]
+Step = Callable[[fx.GraphModule, Batch], int]
 STEPS: dict[str, Step] = {
     "equalize": equalize,
     "correct_bias": correct_bias,
@@ -40,7 +40,7 @@ def run(
     whether it was kept.
     """
     index = np.random.default_rng(cfg.seed).permutation(data.count("train"))[: cfg.samples]
-    x = torch.from_numpy(data.inputs("train", np.sort(index)))
+    x = Batch.of(data.inputs("train", np.sort(index))).tensors()
     seen, judge = x[len(x) // 4 :], x[: len(x) // 4]
     float_model = load(model)
     refined = copy.deepcopy(float_model)

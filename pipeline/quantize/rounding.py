@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx
 from torch.nn import functional
 
+from pipeline.inputs.batch import Batch
 from pipeline.models.graph import named_tensors
 from pipeline.prune.rules import name_of
 from pipeline.quantize.homes import Home, fold_norms
@@ -42,10 +43,10 @@ class Round(fx.Interpreter):
 
 
 @torch.no_grad()
-def round_weights(graph: fx.GraphModule, samples: Tensor) -> int:
-    """Round all layers over the inputs that `samples`, (n, *input), give them; how many."""
+def round_weights(graph: fx.GraphModule, samples: Tensor | Batch) -> int:
+    """Round all layers over the inputs that `samples` give them; how many."""
     run = Round(graph, fold_norms(graph))
-    run.run(samples)
+    run.run(*Batch.of(samples).arrays)
     return run.rounded
 
 

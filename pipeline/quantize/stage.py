@@ -41,8 +41,8 @@ class QuantizeConfig(Config):
 def quantize(model: Model, *, data: Data | None, cfg: QuantizeConfig, work: Workdir) -> Quantized:
     """Choose the scheme of a checkpoint and keep the calibration samples it needs.
 
-    The artifact holds `calibration.npy` (int8 and mixed): float32 (samples, *input) in torch's
-    layout.
+    The artifact holds `calibration.npy` (int8 and mixed; .npz of several inputs): samples in
+    torch's layout.
     """
     from pipeline.quantize.calibration import run
 

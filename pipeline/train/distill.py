@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 from torch.nn.functional import kl_div, log_softmax
 
+from pipeline.inputs.batch import Batch
 from pipeline.train.config import FinetuneConfig
 from pipeline.train.loop import Loss
 
@@ -18,9 +19,9 @@ def distilled(loss: Loss, teacher: GraphModule, cfg: FinetuneConfig) -> Loss:
     """
     t, share = cfg.temperature, cfg.distill
 
-    def mixed(x: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
+    def mixed(x: Tensor | Batch, outputs: Tensor, targets: Tensor) -> Tensor:
         with torch.no_grad():
-            soft = log_softmax(teacher(x) / t, -1)
+            soft = log_softmax(teacher(*Batch.of(x).arrays) / t, -1)
         student = log_softmax(outputs / t, -1)
         apart = kl_div(student, soft, reduction="batchmean", log_target=True) * t**2
         return share * apart + (1 - share) * loss(x, outputs, targets)

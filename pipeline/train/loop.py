@@ -14,7 +14,8 @@ from torch.fx import GraphModule
 
 from pipeline.artifacts import write_atomic
 from pipeline.data.source import Data
-from pipeline.errors import Refused
+from pipeline.errors import Refused, UsageError
+from pipeline.inputs.batch import Batch
 from pipeline.models.graph import set_training
 from pipeline.progress import say, track
 from pipeline.train import distributed
@@ -22,8 +23,8 @@ from pipeline.train.augment import AUGMENTS
 from pipeline.train.config import TrainConfig
 from pipeline.train.layout import arranged, choose, lay_out
 
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(inputs (n, *input), outputs, targets) -> scalar."""
+Loss = Callable[[Tensor | Batch, Tensor, Tensor], Tensor]
+"""(inputs (n, *input) or a batch of several, outputs, targets) -> scalar."""
 
 
 def fit(
@@ -43,7 +44,7 @@ def fit(
     Raises:
         Refused: the loss is no longer finite.
     """
-    layout = choose(model, torch.from_numpy(data.inputs("train", slice(0, 2))))
+    layout = choose(model, Batch.of(data.inputs("train", slice(0, 2))).tensors())
     lay_out(model, layout)
     optimizer = _optimizer(model, cfg)
     steps = -(-data.count("train") // (cfg.batch_size * distributed.world_size()))
@@ -56,7 +57,7 @@ def fit(
         total = 0.0
         label = f"epoch {epoch + 1}/{cfg.epochs}"
         for x, y in track(batches(data, cfg, epoch), label, steps):
-            value = loss(x, model(arranged(x, layout)), y)
+            value = loss(x, model(*arranged(x, layout).arrays), y)
             optimizer.zero_grad()
             value.backward()  # type: ignore[no-untyped-call]
             distributed.average_gradients(model)
@@ -74,7 +75,7 @@ def fit(
     lay_out(model, torch.contiguous_format)
 
 
-def batches(data: Data, cfg: TrainConfig, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(data: Data, cfg: TrainConfig, epoch: int) -> Iterator[tuple[Tensor | Batch, Tensor]]:
     """Shuffled, augmented batches of the train split; each process of a group takes its share."""
     random = np.random.default_rng([cfg.seed, epoch])
     order = random.permutation(data.count("train"))
@@ -82,8 +83,18 @@ def batches(data: Data, cfg: TrainConfig, epoch: int) -> Iterator[tuple[Tensor, 
     for start in range(0, len(order), size):
         index = order[start : start + size]
         index = index[distributed.rank() :: distributed.world_size()]
-        x = AUGMENTS[cfg.augment](data.inputs("train", index), random)
-        yield torch.from_numpy(x), torch.from_numpy(data.targets("train", index))
+        x, y = data.inputs("train", index), torch.from_numpy(data.targets("train", index))
+        if isinstance(x, Batch):
+            yield _as_it_is(x, cfg), y
+        else:
+            yield torch.from_numpy(AUGMENTS[cfg.augment](x, random)), y
+
+
+def _as_it_is(x: Batch, cfg: TrainConfig) -> Batch:
+    if cfg.augment != "none":
+        what = f"augment = '{cfg.augment}' is for one input, the model takes {len(x.names)}"
+        raise UsageError(what, fix='set augment = "none", and augment in your data function')
+    return x.tensors()
 
 
 def evaluate(model: GraphModule, data: Data, split: str) -> float:
@@ -96,7 +107,8 @@ def predict(model: GraphModule, data: Data, split: str, batch_size: int = 500) -
     """Outputs for every sample of a split, (n, ...)."""
     starts = range(0, data.count(split), batch_size)
     parts = [data.inputs(split, slice(s, s + batch_size)) for s in starts]
-    return np.concatenate([model(torch.from_numpy(x)).numpy() for x in parts])
+    batches = (Batch.of(part).tensors() for part in parts)
+    return np.concatenate([model(*x.arrays).numpy() for x in batches])
 
 
 def _optimizer(model: GraphModule, cfg: TrainConfig) -> torch.optim.Optimizer:

@@ -10,6 +10,7 @@ from torch.fx import GraphModule
 
 from pipeline.artifacts import Checkpoint, Workdir
 from pipeline.errors import Refused, UsageError
+from pipeline.inputs.ports import Ports
 from pipeline.models.factory import build
 from pipeline.models.graph import capture, named_tensors
 from pipeline.prune.checkpoint import load, program_of, save_like
@@ -37,10 +38,10 @@ def run_reset(model: Checkpoint, cfg: ResetConfig, work: Workdir) -> Checkpoint:
 
 
 def fresh(
-    module: torch.nn.Module, input_shape: Sequence[int], plans: Sequence[Mapping[str, Any]]
+    module: torch.nn.Module, ports: Sequence[Any], plans: Sequence[Mapping[str, Any]]
 ) -> GraphModule:
     """`module` with its weights as they are, cut by `plans` and scaled to what is left."""
-    graph = capture(module, input_shape)
+    graph = capture(module, Ports.of(ports))
     dense = {name: _inputs(tensor) for name, tensor in graph.named_parameters()}
     for plan in plans:
         graph = apply(graph, plan)

@@ -17,6 +17,7 @@ from torch import fx
 from pipeline.artifacts import Checkpoint
 from pipeline.data.source import Data
 from pipeline.errors import Refused
+from pipeline.inputs.batch import Batch
 from pipeline.models.graph import named_tensors
 from pipeline.progress import track
 from pipeline.prune.checkpoint import load
@@ -94,4 +95,4 @@ def _outputs(graph: fx.GraphModule, data: Data, count: int) -> Iterator[np.ndarr
     for start in range(0, count, BATCH):
         x = data.inputs("validation", slice(start, min(start + BATCH, count)))
         with torch.no_grad():
-            yield graph(torch.from_numpy(x)).numpy()
+            yield graph(*Batch.of(x).tensors().arrays).numpy()

@@ -10,7 +10,7 @@ from pipeline.config.recipe import ModelConfig
 from pipeline.config.resolve import source_digest
 from pipeline.errors import UsageError
 from pipeline.models.factory import build
-from pipeline.models.graph import capture
+from pipeline.models.graph import capture, zeros
 from pipeline.prune.checkpoint import save
 from pipeline.train.weights import load_weights
 
@@ -32,8 +32,8 @@ def start(cfg: ModelConfig, work: Workdir) -> Checkpoint:
         load_weights(module, cfg.weights)
     graph = capture(module, cfg.input)
     with torch.no_grad():
-        _check_classes(graph(torch.zeros(2, *cfg.input)), cfg)
-    return save(work, graph, source=source, input_shape=cfg.input, classes=cfg.classes, plans=[])
+        _check_classes(graph(*zeros(graph.meta["ports"], 2).arrays), cfg)
+    return save(work, graph, source=source, classes=cfg.classes, plans=[])
 
 
 def _check_classes(output: object, cfg: ModelConfig) -> None:

@@ -11,6 +11,7 @@ from torch.fx import GraphModule
 from pipeline.artifacts import Checkpoint, Workdir
 from pipeline.data.source import Data
 from pipeline.errors import UsageError
+from pipeline.inputs.batch import Batch
 from pipeline.models.graph import set_training
 from pipeline.progress import track
 from pipeline.prune.checkpoint import load, save_like
@@ -67,7 +68,7 @@ def recalibrate(graph: GraphModule, data: Data, cfg: FinetuneConfig) -> None:
     set_training(graph, True)
     count = cfg.recalibrate // cfg.batch_size
     for x, _ in track(islice(batches(data, cfg, 0), count), "batch norm", count):
-        graph(x)
+        graph(*Batch.of(x).arrays)
     set_training(graph, False)
 
 
@@ -77,9 +78,9 @@ def _plain(data: Data) -> Loss:
 
 
 def _check_teacher(graph: nn.Module, teacher: nn.Module, model: Checkpoint, data: Data) -> None:
-    x = torch.from_numpy(data.inputs("train", slice(0, 2)))
+    x = Batch.of(data.inputs("train", slice(0, 2))).tensors()
     with torch.no_grad():
-        own, other = graph(x).shape, teacher(x).shape
+        own, other = graph(*x.arrays).shape, teacher(*x.arrays).shape
     if own != other:
         what = f"the teacher's output is {list(other[1:])}, the student's {list(own[1:])}"
         raise UsageError(what, where=model.meta["source"].get("factory"))

@@ -100,11 +100,11 @@ def _runtime(name: Runtime, subject: Subject, cfg: VerifyConfig, work: Workdir) 
 
 def _jobs(subject: Subject, test: NDArray[np.int64], scratch: Path) -> list[Job]:
     """The float file and the file over validation samples, the file over test samples."""
-    order = subject.model.meta["layout"]["input"]
+    layout = subject.model.meta["layout"]
     scratch.mkdir(parents=True, exist_ok=True)
-    seen, unseen = scratch / "validation.npy", scratch / "test.npy"
-    torch_side.store(subject.data, "validation", subject.index, order, seen)
-    torch_side.store(subject.data, "test", test, order, unseen)
+    stem = scratch / "validation"
+    seen = torch_side.store(subject.data, "validation", subject.index, layout, stem)
+    unseen = torch_side.store(subject.data, "test", test, layout, scratch / "test")
     jobs = [Job("validation", subject.path, seen), Job("test", subject.path, unseen)]
     beside = subject.model.file(FLOAT)
     return [Job("float", beside, seen), *jobs] if beside.is_file() else jobs

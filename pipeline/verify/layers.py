@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from pipeline.artifacts import Deployable, Model
 from pipeline.convert.correspondence import (
@@ -19,7 +18,8 @@ from pipeline.convert.correspondence import (
     torch_activations,
 )
 from pipeline.convert.flatbuffer import items, operator_name, reading
-from pipeline.convert.layout import sqnr_db
+from pipeline.convert.layout import arranged, sqnr_db
+from pipeline.inputs.batch import Batch
 from pipeline.prune.checkpoint import load
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ class Layer:
 
 
 def layers(
-    made: Deployable, reference: Model | None, x: NDArray[np.float32], scratch: Path
+    made: Deployable, reference: Model | None, x: NDArray[np.float32] | Batch, scratch: Path
 ) -> list[Layer]:
-    """Attribute a deployable's error, layer by layer, over samples in torch's layout (n, *input).
+    """Attribute a deployable's error, layer by layer, over samples in torch's layout.
 
     Raises:
         Refused: the runtime does not run one of the files.
     """
-    moved = np.ascontiguousarray(x.transpose(made.meta["layout"]["input"]))
+    moved = arranged(x, made.meta["layout"])
     path, plain = made.file(made.meta["file"]), made.file(FLOAT)
     in_float = file_activations(plain, moved, scratch / "float", TIMEOUT_S)
     in_file = file_activations(path, moved, scratch / "file", TIMEOUT_S)
@@ -62,7 +62,7 @@ def layers(
     activations: dict[str, Values] = {}
     if reference is not None:
         graph = load(reference)
-        activations = torch_activations(graph, torch.from_numpy(x))
+        activations = torch_activations(graph, Batch.of(x).tensors())
         matches = correspond(graph, activations, in_float)
     twins = _by_name(path, plain)
     return list(_rows(path, twins, in_file, in_float, matches, activations))

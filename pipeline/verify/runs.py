@@ -19,7 +19,7 @@ WARMUP_NS, WINDOW_NS = 50_000_000, 100_000_000
 
 @dataclass(frozen=True)
 class Job:
-    """One file over the samples of one .npy, which are in the file's layout."""
+    """One file over samples, .npy or .npz, which are in the file's layout."""
 
     name: str
     model: Path

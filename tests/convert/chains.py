@@ -79,7 +79,7 @@ def checkpoint(folder: Path, name: str, seed: int = 0) -> Checkpoint:
     source = {"factory": factory, "args": {}, "digest": DIGEST, "seed": seed}
     graph = capture(build(source), SHAPES[name])
     work = workdir(folder)
-    return save(work, graph, source=source, input_shape=SHAPES[name], classes=10)
+    return save(work, graph, source=source, classes=10)
 
 
 def rewritten(path: Path, change: Callable[[Any], None], to: Path) -> Path:

@@ -99,7 +99,7 @@ def test_gelu_stays_one_operator() -> None:
 
 def test_onnx_in_the_artifact_is_the_exported_one() -> None:
     made = chain("heads")
-    data, lines = onnx_file.to_onnx(load(made.checkpoint), (3, 16, 16), 3)
+    data, lines = onnx_file.to_onnx(load(made.checkpoint), 3)
     assert made.exported.file("model.onnx").read_bytes() == data
     source = Path(networks.__file__).read_text().splitlines()
     number = next(i for i, line in enumerate(source, 1) if "functional.gelu(self.stem(x))" in line)
@@ -156,5 +156,5 @@ class Svd(torch.nn.Module):
 @pytest.mark.parametrize(("kind", "name"), [(Bessel, "bessel_j0"), (Svd, "linalg_svd")])
 def test_an_operator_without_onnx_form_is_named(kind: type[torch.nn.Module], name: str) -> None:
     with pytest.raises(Refused, match=rf"{name}.*test_conversion.py:\d+") as caught:
-        onnx_file.to_onnx(capture(kind(), (4, 4)), (4, 4), 1)
+        onnx_file.to_onnx(capture(kind(), (4, 4)), 1)
     assert len(str(caught.value).splitlines()) == 2

@@ -14,6 +14,7 @@ from pipeline.convert.export import _converted, from_onnx
 from pipeline.convert.layout import sqnr_db
 from pipeline.convert.stage import ExportConfig, export
 from pipeline.errors import Refused, UsageError
+from pipeline.inputs.ports import Ports
 from tests.convert.chains import chain, workdir
 from tests.convert.onnx_nodes import model
 
@@ -57,10 +58,10 @@ def test_an_open_shape_needs_input(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="shape of its input open") as caught:
         foreign.adopt(path, None, workdir(tmp_path / "a"))
     assert "--input" in caught.value.fix
-    taken = foreign.adopt(path, [1, 3, 8, 8], workdir(tmp_path / "b"))
+    taken = foreign.adopt(path, Ports.of([3, 8, 8]), workdir(tmp_path / "b"))
     assert foreign.outputs(taken, x)[0].shape == (1, 3, 8, 8)
     with pytest.raises(UsageError, match="--input says"):
-        foreign.adopt(path, [1, 4, 8, 8], workdir(tmp_path / "c"))
+        foreign.adopt(path, Ports.of([4, 8, 8]), workdir(tmp_path / "c"))
 
 
 def test_what_is_quantized_or_broken_is_refused(tmp_path: Path) -> None:

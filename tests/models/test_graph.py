@@ -179,7 +179,11 @@ def test_cumulative_batch_norm_is_refused() -> None:
 def test_several_inputs_are_named() -> None:
     class Two(nn.Module):
         def forward(self, image: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
-            return image.mean((1, 2)) + vector
+            return image.mean(1) + vector
 
-    with pytest.raises(UsageError, match=r"takes 2 inputs \(image, vector\); one is supported"):
+    with pytest.raises(UsageError, match=r"takes 2 inputs \(image, vector\)") as caught:
         capture(Two(), (4, 4))
+    assert "--input image=1,... --input vector=1,..." in caught.value.fix
+    graph = capture(Two(), [(4, 4), (4,)])
+    assert graph.meta["ports"].names == ["image", "vector"]
+    assert graph(torch.zeros(3, 4, 4), torch.zeros(3, 4)).shape == (3, 4)

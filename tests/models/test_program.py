@@ -27,25 +27,25 @@ def exported(path: Path, module: nn.Module, batch: int = 2) -> Path:
 def test_a_file_is_loaded_in_eval_mode_with_any_batch(tmp_path: Path) -> None:
     torch.manual_seed(0)
     module = resnet8().train()
-    graph, shape = program.load(exported(tmp_path / "m.pt2", module))
-    assert shape == [1, 28, 28]
+    graph, ports = program.load(exported(tmp_path / "m.pt2", module))
+    assert ports.to_json() == [1, 28, 28]
     x = torch.randn(5, 1, 28, 28)
     with torch.no_grad():
-        torch.testing.assert_close(capture(graph, shape)(x), module.eval()(x))
+        torch.testing.assert_close(capture(graph, ports)(x), module.eval()(x))
 
 
 def test_equal_graphs_give_equal_bytes(tmp_path: Path) -> None:
     torch.manual_seed(0)
     module = resnet8()
-    first, second = (program.save(capture(module, (1, 28, 28)), (1, 28, 28)) for _ in "ab")
+    first, second = (program.save(capture(module, (1, 28, 28))) for _ in "ab")
     assert first == second
     assert b"test_program" not in first and str(Path.cwd()).encode() not in first
     (tmp_path / "m.pt2").write_bytes(first)
-    graph, shape = program.load(tmp_path / "m.pt2")
+    graph, ports = program.load(tmp_path / "m.pt2")
     x = torch.randn(3, 1, 28, 28)
     with torch.no_grad():
         torch.testing.assert_close(graph(x), module.eval()(x))
-    assert shape == [1, 28, 28]
+    assert ports.to_json() == [1, 28, 28]
 
 
 class Evil:
@@ -88,8 +88,16 @@ def test_what_is_no_program_is_refused(tmp_path: Path) -> None:
 
     found = torch.export.export(Two(), (torch.zeros(2, 3), torch.zeros(2, 3)))
     torch.export.save(found, tmp_path / "two.pt2")
-    with pytest.raises(UsageError, match="takes 2 inputs"):
-        program.load(tmp_path / "two.pt2")
+    assert program.load(tmp_path / "two.pt2")[1].names == ["x", "y"]
+
+    class Number(nn.Module):
+        def forward(self, x: torch.Tensor, y: int) -> torch.Tensor:
+            return x + y
+
+    found = torch.export.export(Number(), (torch.zeros(2, 3), 3))
+    torch.export.save(found, tmp_path / "number.pt2")
+    with pytest.raises(UsageError, match="takes 2 inputs, and some are no tensors"):
+        program.load(tmp_path / "number.pt2")
 
 
 def test_a_norm_without_statistics_keeps_using_the_samples_own(tmp_path: Path) -> None:
@@ -111,7 +119,7 @@ def test_results_of_own_types_are_stored_as_built_in_ones() -> None:
         def forward(self, x: torch.Tensor) -> Answer:
             return Answer(x.topk(2), x > 0)
 
-    stored = program.save(capture(Classifier(), (5,)), (5,))
+    stored = program.save(capture(Classifier(), (5,)))
     x = torch.randn(3, 5)
     (values, indices), sure = torch.export.load(io.BytesIO(stored)).module()(x)
     assert torch.equal(values, x.topk(2).values) and torch.equal(indices, x.topk(2).indices)

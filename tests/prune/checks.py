@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import fx, nn
 
-from pipeline.models.graph import capture, named_tensors
-from pipeline.prune.certify import difference, to_float64
+from pipeline.inputs.ports import Ports
+from pipeline.models.graph import capture, named_tensors, zeros
+from pipeline.prune.certify import difference, noise, to_float64
 from pipeline.prune.rewrite import apply
 from pipeline.prune.stage import PruneConfig
 from pipeline.prune.standalone import prune_module
@@ -24,7 +26,7 @@ EXACT = 1e-9
 def check(
     module: nn.Module,
     widths: dict[str, int] | None = None,
-    shape: tuple[int, ...] = SHAPE,
+    shape: Ports | Sequence[int] = SHAPE,
     cfg: PruneConfig = HALF,
     independent: bool = True,
     exact: float = EXACT,
@@ -43,9 +45,9 @@ def check(
     assert report["macs"]["after"] < report["macs"]["before"]
     if independent:
         reductions = report["certificate"]["reductions"]
-        check_against_hooks(module, plan, pruned, shape, reductions, exact)
+        check_against_hooks(module, plan, pruned, reductions, exact)
     check_replay(module, plan, pruned, shape)
-    check_export(pruned, shape)
+    check_export(pruned)
     return report
 
 
@@ -53,13 +55,12 @@ def check_against_hooks(
     module: nn.Module,
     plan: Any,
     pruned: fx.GraphModule,
-    shape: Any,
     reductions: Any = (),
     exact: float = EXACT,
 ) -> None:
     """The user's own module, its layers' inputs and outputs zeroed, is the pruned graph."""
     masked = Masked(module, plan, reductions)
-    samples = [torch.randn(3, *shape, dtype=torch.float64)]
+    samples = [noise(pruned, 3, torch.Generator().manual_seed(0))]
     assert difference(masked, to_float64(pruned), samples) < exact
 
 
@@ -70,17 +71,18 @@ def check_replay(module: nn.Module, plan: Any, pruned: fx.GraphModule, shape: An
         assert torch.equal(tensor, named_tensors(again)[name]), name
 
 
-def check_export(pruned: fx.GraphModule, shape: Any) -> None:
+def check_export(pruned: fx.GraphModule) -> None:
     """The pruned graph exports again with a dynamic batch, and survives a file."""
-    dynamic = ({0: torch.export.Dim.AUTO},)
-    program = torch.export.export(pruned, (torch.zeros(2, *shape),), dynamic_shapes=dynamic)
+    ports = pruned.meta["ports"]
+    dynamic = tuple({0: torch.export.Dim.AUTO} for _ in ports)
+    program = torch.export.export(pruned, zeros(ports, 2).arrays, dynamic_shapes=dynamic)
     buffer = io.BytesIO()
     torch.export.save(program, buffer)
     buffer.seek(0)
     loaded = torch.export.load(buffer).module(check_guards=False)
     for batch in (2, 5):
-        x = torch.randn(batch, *shape)
-        torch.testing.assert_close(loaded(x), pruned(x))
+        x = ports.draw(batch).tensors().arrays
+        torch.testing.assert_close(loaded(*x), pruned(*x))
 
 
 def reasons(report: dict[str, Any]) -> set[str]:

@@ -37,13 +37,13 @@ class Masked(nn.Module):
         self.ready = False
         self.kept: dict[int, Tensor] = {}
 
-    def forward(self, x: Tensor) -> Any:
+    def forward(self, *x: Tensor) -> Any:
         if not self.ready:
             self._prepare(x)
         with _MaskedNorms(self.kept, self.reductions), _float64():
-            return self.module(x)
+            return self.module(*x)
 
-    def _prepare(self, x: Tensor) -> None:
+    def _prepare(self, x: Sequence[Tensor]) -> None:
         """Layers that are called get hooks on what goes in and out; all else is zeroed."""
         called = _called(self.module, x)
         cuts = [cut for cut in all_of(self.plan) if not _hook(called, *cut)]
@@ -67,7 +67,7 @@ def _part(tensors: Mapping[str, Tensor], origin: Mapping[str, Any]) -> Tensor:
     return tensors[origin["tensor"]].narrow(origin["axis"], origin["start"], length)
 
 
-def _called(module: nn.Module, x: Tensor) -> dict[str, nn.Module]:
+def _called(module: nn.Module, x: Sequence[Tensor]) -> dict[str, nn.Module]:
     """The convolutions and linear layers whose own call a run makes, by the name of the tensor.
 
     A parametrised weight is known by the name of the tensor that has its shape.
@@ -76,7 +76,7 @@ def _called(module: nn.Module, x: Tensor) -> dict[str, nn.Module]:
     layers = [(n, m) for n, m in module.named_modules() if isinstance(m, HOOKED)]
     hooks = [m.register_forward_hook(lambda m, *_: seen.append(m)) for _, m in layers]
     with _MaskedNorms({}, ()), _float64(), torch.no_grad():
-        module(x)
+        module(*x)
     for handle in hooks:
         handle.remove()
     ends = (

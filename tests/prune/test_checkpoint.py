@@ -25,7 +25,7 @@ def saved(folder: Path) -> tuple[torch.fx.GraphModule, Checkpoint]:
     torch.manual_seed(3)
     graph = capture(resnet8((8, 8, 16)), (1, 28, 28))
     work = workdir(folder)
-    return graph, save(work, graph, source=SOURCE, input_shape=(1, 28, 28), classes=10)
+    return graph, save(work, graph, source=SOURCE, classes=10)
 
 
 def test_loads_what_was_saved(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def dense(tmp_path: Path) -> Checkpoint:
     torch.manual_seed(3)
     graph = capture(resnet8((8, 16, 16)), (1, 28, 28))
     work = workdir(tmp_path / "dense")
-    return save(work, graph, source=SOURCE, input_shape=(1, 28, 28), classes=10)
+    return save(work, graph, source=SOURCE, classes=10)
 
 
 def cut(dense: Checkpoint, folder: Path, **settings: Any) -> Checkpoint:

@@ -61,7 +61,7 @@ def checkpoint(folder: Path, name: str) -> Checkpoint:
     source = {"factory": "tests.qat.networks:build", "args": {"name": name}, "digest": DIGEST}
     graph = capture(build({**source, "seed": 0}), SHAPES[name])
     work = workdir(folder)
-    return save(work, graph, source={**source, "seed": 0}, input_shape=SHAPES[name], classes=10)
+    return save(work, graph, source={**source, "seed": 0}, classes=10)
 
 
 def train(folder: Path, model: Checkpoint, cfg: QatConfig = CONFIG) -> QatCheckpoint:

@@ -172,7 +172,7 @@ def test_the_stage_says_what_it_measured_and_keeps_only_what_helps(tmp_path: Pat
         "digest": DIGEST,
         "seed": 0,
     }
-    model = save(workdir(tmp_path / "m"), graph(), source=source, input_shape=SHAPE, classes=5)
+    model = save(workdir(tmp_path / "m"), graph(), source=source, classes=5)
     cfg = RefineConfig(samples=32)
     made = equalize_stage(model, data=Noise(model), cfg=cfg, work=workdir(tmp_path / "e"))
     (told,) = made.meta["refined"]

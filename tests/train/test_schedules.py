@@ -42,7 +42,7 @@ def work(folder: Path, name: str) -> Workdir:
 def dense(tmp_path: Path) -> Checkpoint:
     graph = capture(build(SOURCE), (1, 8, 8))
     place = work(tmp_path, "dense")
-    return save(place, graph, source=SOURCE, input_shape=(1, 8, 8), classes=2)
+    return save(place, graph, source=SOURCE, classes=2)
 
 
 def tensors(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
@@ -179,9 +179,9 @@ def test_fresh_weights_have_the_variance_of_a_net_built_small(
 def test_a_program_has_no_fresh_weights(dense: Checkpoint, tmp_path: Path) -> None:
     from pipeline.models import program
 
-    (tmp_path / "m.pt2").write_bytes(program.save(load(dense), (1, 8, 8)))
+    (tmp_path / "m.pt2").write_bytes(program.save(load(dense)))
     made = save(
-        work(tmp_path, "p"), load(dense), source={"program": "x"}, input_shape=(1, 8, 8),
+        work(tmp_path, "p"), load(dense), source={"program": "x"},
         classes=2, program_file=tmp_path / "m.pt2",
     )  # fmt: skip
     cut = prune(made, data=None, cfg=PruneConfig(round_to=4), work=work(tmp_path, "cut"))

@@ -114,7 +114,7 @@ def test_what_was_scanned_is_what_is_pruned(tmp_path: Path) -> None:
     source = {"factory": f"{__name__}:Standardised", "args": {}, "seed": 0}
     graph = capture(build(source), (1, 8, 8))
     place = work(tmp_path, "dense")
-    model = save(place, graph, source=source, input_shape=(1, 8, 8), classes=2)
+    model = save(place, graph, source=source, classes=2)
     (tmp_path / "s.json").write_text(json.dumps(scan(model, DATA, PruneConfig(), [0.5, 0.9], 32)))
     cfg = PruneConfig(ratio=0.3, round_to=1, scope="sensitivity", sensitivity=tmp_path / "s.json")
     assert len(prune_graph(graph, cfg).plan["families"]) == 2

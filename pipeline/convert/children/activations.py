@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.agent import tensors
+from pipeline.convert.children import feed
+
 Array = Any
 
 
 def main(spec: dict[str, Any]) -> dict[str, Any]:
-    """Run `spec["model"]` over `spec["samples"]` (.npy, float32, the file's layout, samples first).
+    """Run `spec["model"]` over `spec["samples"]` (`feed.load`; the file's layout, samples first).
 
     `spec["out"]` becomes an .npz {tensor index: float32 (samples, ...)}, dequantised, of all that
     an operator computes. Builtin kernels without a delegate, which would keep tensors to itself.
@@ -27,14 +30,14 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     model.allocate_tensors()
     details = {int(detail["index"]): detail for detail in model.get_tensor_details()}
-    (entry,) = model.get_input_details()
-    wanted = [int(entry["index"]), *_computed(model)]
+    given = [int(entry["index"]) for entry in model.get_input_details()]
+    wanted, put = [*given, *_computed(model)], feed.Feed(model)
     kept: dict[int, list[Array]] = {index: [] for index in wanted}
-    for sample in np.load(spec["samples"], mmap_mode="r"):
-        model.set_tensor(entry["index"], _stored(sample[None], entry))
+    for sample in feed.load(spec["samples"]):
+        put(sample)
         model.invoke()
         for index in wanted:
-            kept[index].append(_real(model.get_tensor(index), details[index]))
+            kept[index].append(tensors.dequantize(model.get_tensor(index), details[index]))
     np.savez(
         Path(spec["out"]),
         allow_pickle=False,
@@ -53,18 +56,3 @@ def _computed(model: Any) -> list[int]:
 
 def _whole(parts: list[Array]) -> bool:
     return all(part.ndim and part.shape == parts[0].shape for part in parts)
-
-
-def _stored(sample: Array, detail: dict[str, Any]) -> Array:
-    scale, zero_point = detail["quantization"]
-    if not scale:
-        return sample.astype(detail["dtype"])
-    limits = np.iinfo(detail["dtype"])
-    steps = np.round(sample / np.float32(scale)) + zero_point
-    return np.clip(steps, limits.min, limits.max).astype(detail["dtype"])
-
-
-def _real(values: Array, detail: dict[str, Any]) -> Array:
-    scale, zero_point = detail["quantization"]
-    real = values.astype(np.float32)
-    return (real - np.float32(zero_point)) * np.float32(scale) if scale else real

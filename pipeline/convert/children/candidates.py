@@ -22,6 +22,7 @@ from pipeline.convert.joins import free_outputs, unlike_joins
 from pipeline.convert.layout import ratio_db
 from pipeline.convert.live import ALL, live_ranges
 from pipeline.convert.tables import look_up
+from pipeline.inputs.batch import Batch
 from pipeline.quantize.ranges import METHODS, Range
 
 FOLDS = 4  # of the samples; each judges files whose ranges the other three set
@@ -74,7 +75,8 @@ class Workbench:
     `runtime`: the only one that what is made here has to serve, if there is one.
     """
 
-    def __init__(self, path: Path, samples: np.ndarray, runtime: str = "") -> None:
+    def __init__(self, path: Path, given: NDArray[Any] | Batch, runtime: str = "") -> None:
+        samples = Batch.of(given)
         with reading(path) as model:
             self.model = model
         changed = integer_form(self.model, runtime=runtime)
@@ -83,7 +85,7 @@ class Workbench:
         self.folds = [np.arange(len(samples)) % count == fold for fold in reversed(range(count))]
         groups = [samples[fold] for fold in self.folds]
         spread = [group[:: -(-len(group) // MOST_JUDGES)] for group in groups]
-        self.judge = Judge(self.data, np.concatenate(spread))
+        self.judge = Judge(self.data, reduce(Batch.joined, spread))
         ends = np.cumsum([len(group) for group in spread])
         self.judges = [
             np.arange(end - len(group), end) for end, group in zip(ends, spread, strict=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from pipeline.convert.children import feed
 from pipeline.convert.children.candidates import Candidate, Workbench, methods
 from pipeline.errors import Refused
 
@@ -14,12 +13,12 @@ from pipeline.errors import Refused
 def main(spec: dict[str, Any]) -> dict[str, Any]:
     """Quantize `spec["model"]` over `spec["samples"]` into `spec["out"]`.
 
-    samples: .npy, float32, in the layout of the file (N H W C). `spec["calibration"]` is a method
+    samples: `feed.load`, in the layout of the file (N H W C). `spec["calibration"]` is a method
     of `quantize.ranges`, or `best`: then each is tried, and litert-quantizer after them with the
     most accurate one. What counts is the output error on samples that set no range: every
     sample's turn comes.
     """
-    bench = Workbench(Path(spec["model"]), np.load(spec["samples"]), spec.get("runtime", ""))
+    bench = Workbench(Path(spec["model"]), feed.load(spec["samples"]), spec.get("runtime", ""))
     make = bench.tensorflow()
     for method in methods(spec["calibration"]):
         bench.candidate(f"tensorflow {method}", method, make)

@@ -8,7 +8,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from pipeline.agent import tensors
+from pipeline.convert.children.feed import Feed
 from pipeline.convert.layout import power
+from pipeline.inputs.batch import Batch
 
 Answers = dict[str, NDArray[np.float32]]
 
@@ -16,8 +19,8 @@ Answers = dict[str, NDArray[np.float32]]
 class Judge:
     """Answers of the float file over `samples`, which are in the file's layout."""
 
-    def __init__(self, floating: bytes, samples: NDArray[Any]) -> None:
-        self.samples = samples
+    def __init__(self, floating: bytes, samples: NDArray[Any] | Batch) -> None:
+        self.samples = Batch.of(samples)
         self.want, _ = answers(floating, samples)
 
     def powers(self, data: bytes, which: NDArray[Any]) -> tuple[NDArray[np.float64], int]:
@@ -32,19 +35,19 @@ class Judge:
         return np.array(rows), partitions
 
 
-def answers(data: bytes, samples: NDArray[Any]) -> tuple[Answers, int]:
+def answers(data: bytes, samples: NDArray[Any] | Batch) -> tuple[Answers, int]:
     """Real-valued outputs by signature name, samples first, and the number of partitions."""
     model = Interpreter(model_content=data, num_threads=1)
     model.allocate_tensors()
     partitions = sum(node["op_name"] == "DELEGATE" for node in model._get_ops_details())
-    (port,) = model.get_input_details()
+    put = Feed(model)
     outputs = _named(model)
     rows: dict[str, list[NDArray[Any]]] = {name: [] for name in outputs}
-    for sample in samples:
-        model.set_tensor(port["index"], _to(port, sample.reshape(port["shape"])))
+    for sample in Batch.of(samples):
+        put(sample)
         model.invoke()
         for name, detail in outputs.items():
-            rows[name].append(_from(detail, model.get_tensor(detail["index"])))
+            rows[name].append(tensors.dequantize(model.get_tensor(detail["index"]), detail))
     return {name: np.stack(values) for name, values in rows.items()}, partitions
 
 
@@ -55,20 +58,3 @@ def _named(model: Any) -> dict[str, Any]:
         named = model.get_signature_runner(key).get_output_details()
         return {name: details[detail["index"]] for name, detail in named.items()}
     return {f"output_{number}": detail for number, detail in enumerate(details.values())}
-
-
-def _to(port: Any, values: NDArray[Any]) -> NDArray[Any]:
-    scale, zero_point = port["quantization"]
-    if not scale:
-        plain: NDArray[Any] = values.astype(port["dtype"])
-        return plain
-    limits = np.iinfo(port["dtype"])
-    steps = np.round(values / np.float32(scale)) + zero_point
-    whole: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(port["dtype"])
-    return whole
-
-
-def _from(detail: Any, values: NDArray[Any]) -> NDArray[Any]:
-    scale, zero_point = detail["quantization"]
-    real = values.astype(np.float32)
-    return (real - np.float32(zero_point)) * np.float32(scale) if scale else real

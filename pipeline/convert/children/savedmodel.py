@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,61 +13,83 @@ import onnx
 import onnx.inliner
 import tensorflow as tf
 
-from pipeline.convert.layout import samples_first, samples_order
+from pipeline.convert.children import feed
+from pipeline.convert.layout import arranged, noted, samples_first, samples_order
 from pipeline.convert.translate.fold import fold
 from pipeline.convert.translate.graph import Output, build, given_input, inputs_of
 from pipeline.convert.translate.value import channels_last_order
+from pipeline.inputs.batch import Batch
 
-INPUT = "input"
+
+@dataclass(frozen=True)
+class Given:
+    """An input of the file: `shape` in the model's own layout, with a batch of one."""
+
+    name: str
+    shape: Sequence[int]
+    dtype: str
 
 
 def main(spec: dict[str, Any]) -> dict[str, Any]:
     """Convert `spec["onnx"]`; float.tflite and its answer to a probe go to `out`.
 
-    shape: the input's, batch of one in front; probe: .npy in the model's own layout, first axis the
-    samples; sources: {ONNX node: the user's line it comes from}. The answer is probe.npz, as stored
-    in the file. Returns the layout of input and outputs, and what was folded.
+    inputs: name in the file, shape with a batch of one, and dtype of each; probe: samples in the
+    model's own layout; sources: {ONNX node: the user's line it comes from}. The answer is
+    probe.npz, as stored in the file. Returns the layout of inputs and outputs, and what was folded.
     """
     model = onnx.inliner.inline_local_functions(onnx.load(spec["onnx"]))
     folded = fold(model)
-    order, function, outputs = _best(model, spec["shape"], spec["sources"])
+    given = [Given(**entry) for entry in spec["inputs"]]
+    orders, function, outputs = _best(model, given, spec["sources"])
     out = Path(spec["out"])
     path = out / "float.tflite"
     path.write_bytes(_lowered(function))
-    probe = np.load(spec["probe"]).transpose(order)
+    named = [(entry.name, order) for entry, order in zip(given, orders, strict=True)]
+    layout = {"input": noted(named)}
+    probe = arranged(feed.load(spec["probe"]), layout)
     np.savez(out / "probe.npz", allow_pickle=False, **answers(path, probe))
     names = [f"output_{index}" for index in range(len(outputs))]
     stored = [
         {"name": name, "to_torch": samples_order(output.to_onnx, output.tensor.shape)}
         for name, output in zip(names, outputs, strict=True)
     ]
-    return {"layout": {"input": order, "outputs": stored}, "folded": folded}
+    return {"layout": {**layout, "outputs": stored}, "folded": folded}
 
 
 def _best(
-    model: onnx.ModelProto, shape: Sequence[int], sources: dict[str, str]
-) -> tuple[list[int], Any, list[Output]]:
+    model: onnx.ModelProto, given: Sequence[Given], sources: dict[str, str]
+) -> tuple[list[list[int]], Any, list[Output]]:
     """Channels last; for signals and sequences the order that needs the fewest transposes."""
-    rank = len(shape)
-    orders = [channels_last_order(rank)] + ([list(range(rank))] if rank == 3 else [])
-    made = [(order, *_traced(model, shape, order, sources)) for order in orders]
+    ways = itertools.product(*(_orders(len(entry.shape)) for entry in given))
+    made = [(list(orders), *_traced(model, given, orders, sources)) for orders in ways]
     return min(made, key=lambda each: _transposes(each[1]))
 
 
-def _traced(
-    model: onnx.ModelProto, shape: Sequence[int], order: Sequence[int], sources: dict[str, str]
-) -> tuple[Any, list[Output]]:
-    """The TensorFlow function of a model whose input lies in `order`, and its outputs."""
-    outputs: list[Output] = []
-    (info,) = inputs_of(model)
+def _orders(rank: int) -> list[list[int]]:
+    return [channels_last_order(rank)] + ([list(range(rank))] if rank == 3 else [])
 
-    def call(tensor: Any) -> dict[str, Any]:
-        given = {info.name: given_input(tensor, shape, order)}
-        outputs[:] = build(model, given, sources)
+
+def _traced(
+    model: onnx.ModelProto, given: Sequence[Given], orders: Sequence[Sequence[int]],
+    sources: dict[str, str],
+) -> tuple[Any, list[Output]]:  # fmt: skip
+    """The TensorFlow function of a model whose inputs lie in `orders`, and its outputs."""
+    outputs: list[Output] = []
+    infos = inputs_of(model)
+
+    def call(*tensors: Any) -> dict[str, Any]:
+        values = {
+            info.name: given_input(tensor, entry.shape, order)
+            for info, tensor, entry, order in zip(infos, tensors, given, orders, strict=True)
+        }
+        outputs[:] = build(model, values, sources)
         return {f"output_{i}": tf.identity(each.tensor) for i, each in enumerate(outputs)}
 
-    spec = tf.TensorSpec([shape[axis] for axis in order], tf.float32, INPUT)
-    function = tf.function(call, input_signature=[spec], autograph=False)
+    specs = [
+        tf.TensorSpec([entry.shape[axis] for axis in order], entry.dtype, entry.name)
+        for entry, order in zip(given, orders, strict=True)
+    ]
+    function = tf.function(call, input_signature=specs, autograph=False)
     function.get_concrete_function()
     return function, outputs
 
@@ -88,14 +112,17 @@ def tflite(saved_model: str) -> bytes:
     return bytes(tf.lite.TFLiteConverter.from_saved_model(saved_model).convert())
 
 
-def answers(path: Path, probe: np.ndarray) -> dict[str, np.ndarray]:
+def answers(path: Path, probe: Batch) -> dict[str, np.ndarray]:
     """Outputs of a float file by signature name, one entry a sample."""
     from ai_edge_litert.interpreter import Interpreter
 
     run = Interpreter(str(path), num_threads=1).get_signature_runner()
-    (name,) = run.get_input_details()
+    kinds = {name: detail["dtype"] for name, detail in run.get_input_details().items()}
     rows = [
-        {key: value.copy() for key, value in run(**{name: probe[[index]]}).items()}
-        for index in range(len(probe))
+        {key: value.copy() for key, value in run(**_fed(sample, kinds)).items()} for sample in probe
     ]
     return {key: samples_first([row[key] for row in rows]) for key in rows[0]}
+
+
+def _fed(sample: Batch, kinds: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {name: sample.by_name(name).astype(kind) for name, kind in kinds.items()}

@@ -11,7 +11,6 @@ import numpy as np
 
 # onnx2tf downloads this file unless it finds it in its working folder.
 CALIBRATION = "calibration_image_sample_data_20x128x128x3_float32.npy"
-SAMPLE = "sample.npy"
 # Everything onnx2tf would otherwise choose by itself. onnxsim fuses a pad back into its pool.
 ARGUMENTS: dict[str, Any] = {
     "auto_generate_json": False,
@@ -86,25 +85,30 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"  # the Keras that onnx2tf 1.x builds with
     import onnx
 
+    from pipeline.convert.children import feed
     from pipeline.convert.children.savedmodel import answers, tflite
-    from pipeline.convert.layout import input_permutation
+    from pipeline.convert.layout import arranged, input_permutation, noted
     from pipeline.convert.translate.graph import inputs_of
 
-    (info,) = inputs_of(onnx.load(spec["onnx"]))
-    order = input_permutation(len(spec["shape"]))
-    probe = np.load(spec["probe"]).transpose(order)
+    infos, given = inputs_of(onnx.load(spec["onnx"])), spec["inputs"]
+    named = [(entry["name"], input_permutation(len(entry["shape"]))) for entry in given]
+    layout = {"input": noted(named), "outputs": None}
+    probe = arranged(feed.load(spec["probe"]), layout)
     shutil.copyfile(spec["onnx"], "model.onnx")
-    np.save(SAMPLE, probe[:1])
     np.save(CALIBRATION, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
-    _onnx2tf(info.name)
+    samples: list[list[str]] = []
+    for info, array in zip(infos, probe.arrays, strict=True):
+        samples.append([info.name, f"sample_{len(samples)}.npy"])
+        np.save(samples[-1][1], array[:1])
+    _onnx2tf(samples)
     path = Path(spec["out"]) / "float.tflite"
     path.write_bytes(tflite("saved"))
     np.savez(path.with_name("probe.npz"), allow_pickle=False, **answers(path, probe))
-    return {"layout": {"input": order, "outputs": None}, "folded": {}}
+    return {"layout": layout, "folded": {}}
 
 
-def _onnx2tf(input_name: str) -> None:
+def _onnx2tf(samples: list[list[str]]) -> None:
     import onnx2tf
 
-    arguments = {**ARGUMENTS, "custom_input_op_name_np_data_path": [[input_name, SAMPLE]]}
+    arguments = {**ARGUMENTS, "custom_input_op_name_np_data_path": samples}
     onnx2tf.convert(input_onnx_file_path="model.onnx", output_folder_path="saved", **arguments)

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from numpy.typing import NDArray
 
 from pipeline.convert.children.statistics import Preserved
 from pipeline.convert.flatbuffer import items, read
+from pipeline.inputs.batch import Batch
 
 SAMPLES = 8
 INT8 = schema.TensorType.INT8
 
 
-def worst_layers(floating: bytes, quantized: bytes, samples: NDArray[Any]) -> list[str]:
+def worst_layers(floating: bytes, quantized: bytes, samples: Batch) -> list[str]:
     """First output names of the int8 operators, the one that adds most error first.
 
     What a layer adds is its output's noise-to-signal ratio less the largest of its inputs'.
@@ -35,7 +35,7 @@ def worst_layers(floating: bytes, quantized: bytes, samples: NDArray[Any]) -> li
     return sorted(added, key=lambda name: (-added[name], name))
 
 
-def _noise(floating: bytes, quantized: bytes, samples: NDArray[Any]) -> dict[str, float]:
+def _noise(floating: bytes, quantized: bytes, samples: Batch) -> dict[str, float]:
     """{tensor name: error power by signal power} of int8 tensors that the float file has too."""
     have = _by_name(floating, schema.TensorType.FLOAT32)
     made = _by_name(quantized, INT8)

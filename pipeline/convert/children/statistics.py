@@ -10,7 +10,9 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
+from pipeline.convert.children.feed import Feed
 from pipeline.convert.flatbuffer import items
+from pipeline.inputs.batch import Batch
 from pipeline.quantize.ranges import BINS, Histogram
 
 MOST_SAMPLES = 64  # of a group that enter histograms
@@ -20,8 +22,8 @@ MASKING = 1e9  # beyond it a value is a mask (-inf before a softmax), and no par
 Tensors = dict[int, Histogram]
 
 
-def collect(data: bytes, graph: Any, groups: Sequence[NDArray[Any]]) -> list[Tensors]:
-    """{tensor: histogram} of each group of samples (n, *input of the file), with equal bins.
+def collect(data: bytes, graph: Any, groups: Sequence[Batch]) -> list[Tensors]:
+    """{tensor: histogram} of each group of samples, with equal bins.
 
     No group is empty. Extremes are of all samples, counts of an even part of them.
     """
@@ -56,13 +58,11 @@ class Preserved:
         self.model.allocate_tensors()
         self.which = list(which)
 
-    def run(self, samples: NDArray[Any]) -> Iterator[dict[int, NDArray[Any]]]:
+    def run(self, samples: Batch) -> Iterator[dict[int, NDArray[Any]]]:
         """{tensor: values} of each sample; the arrays belong to the caller."""
-        (port,) = self.model.get_input_details()
+        put = Feed(self.model)
         for sample in samples:
-            self.model.set_tensor(
-                port["index"], sample.reshape(port["shape"]).astype(port["dtype"])
-            )
+            put(sample)
             self.model.invoke()
             yield {index: self.model.get_tensor(index) for index in self.which}
 

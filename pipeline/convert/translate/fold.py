@@ -10,10 +10,10 @@ import numpy as np
 import onnx
 
 from pipeline.convert.translate import edit
+from pipeline.convert.translate.masks import soften_masks
 from pipeline.convert.translate.permutations import fold_permutations
 
 Pass = Callable[[onnx.ModelProto], int]
-NEVER, SOFT = -1e4, -40.0
 NEXT_TO_NOTHING = 1e-5
 LINEAR = {"Conv": 0, "ConvTranspose": 1}
 
@@ -40,14 +40,6 @@ def fuse_gelus(model: onnx.ModelProto) -> int:
 def unshuffle_depths(model: onnx.ModelProto) -> int:
     """Torch's pixel shuffle behind a convolution: its channels in TensorFlow's order instead."""
     return sum(_unshuffle(model, node) for node in edit.of(model, "DepthToSpace"))
-
-
-def soften_masks(model: onnx.ModelProto) -> int:
-    """Minus infinity in front of a softmax becomes -40: an int8 scale must hold it.
-
-    exp(-40) is 4e-18, below what float32 can add to a softmax's other terms.
-    """
-    return sum(_soften(model, node) for op in ("Add", "Where") for node in edit.of(model, op))
 
 
 def fuse_l2_norms(model: onnx.ModelProto) -> int:
@@ -206,15 +198,3 @@ def _unshuffle(model: onnx.ModelProto, shuffle: onnx.NodeProto) -> bool:
         conv.input[2] = edit.store(model, "shuffled_bias", bias[order])
     modes[0].s = b"DCR"
     return True
-
-
-def _soften(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
-    users = edit.users(model, node.output[0])
-    if not users or any(user is None or user.op_type != "Softmax" for user in users):
-        return False
-    for index, name in enumerate(node.input):
-        mask = edit.constant(model, name)
-        if mask is not None and mask.dtype.kind == "f" and bool(np.any(mask <= NEVER)):
-            node.input[index] = edit.store(model, "mask", np.where(mask <= NEVER, SOFT, mask))
-            return True
-    return False

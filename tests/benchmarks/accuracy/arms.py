@@ -76,7 +76,8 @@ def rival(arm: str, dense: Dense, share: float) -> fx.GraphModule:
 def _rival_at(ratio: float, everywhere: bool, dense: Dense) -> fx.GraphModule:
     tp: Any = importlib.import_module("torch_pruning")
     module = copy.deepcopy(dense.module)
-    shape = dense.graph.meta["input_shape"]
+    (port,) = dense.graph.meta["ports"]
+    shape = port.shape
     head = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
     pruner = tp.pruner.BasePruner(
         module,

@@ -87,9 +87,8 @@ def _same_type(values: list[Value]) -> list[Value]:
 def several(node: Node) -> Value:
     """Any number of values."""
     function: Callable[..., Any] = {"Max": tf.maximum, "Min": tf.minimum}.get(node.op, tf.add)
-    total = node.value(0)
-    for index in range(1, len(node.inputs)):
-        other = node.value(index)
+    total, *others = _same_type([node.value(index) for index in range(len(node.inputs))])
+    for other in others:
         either = node.op == "Max" and (total.nonnegative or other.nonnegative)
         keeps = either or (total.nonnegative and other.nonnegative)
         total = elementwise(function, total, other, nonnegative=keeps)
@@ -206,7 +205,7 @@ def _single(value: Value) -> bool:
 def where(node: Node) -> Value:
     """A constant condition and two values."""
     condition, first, second = (node.value(index) for index in range(3))
-    return elementwise(tf.where, condition, first, second)
+    return elementwise(tf.where, condition, *_same_type([first, second]))
 
 
 @rule("Cast", "CastLike")

@@ -112,9 +112,16 @@ def index_of(node: Node) -> Value:
 
 @rule("CumSum")
 def running_sum(node: Node) -> Value:
-    """A product with a triangle of ones: TFLite's own operator has no int8 form."""
+    """A product with a triangle of ones: TFLite's own operator has no int8 form.
+
+    Integers (places that a mask counts) take that operator: they have no int8 form anyway.
+    """
     value = node.value()
     axis = axis_of(int(node.constant(1).ravel()[0]), len(value.shape))
+    if value.tensor.dtype.is_integer:
+        value, at = exposed(value, axis)
+        how = {name: bool(node.get(name)) for name in ("exclusive", "reverse")}
+        return replace(value, tensor=tf.cumsum(value.tensor, at, **how))
     size = value.shape[axis]
     ones = np.triu(np.ones((size, size), np.float32), 1 if node.get("exclusive") else 0)
     return contracted(value, axis, ones.T if node.get("reverse") else ones, None)
