@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 from torch.utils import _pytree as pytree
 
 from pipeline.errors import UsageError
@@ -188,7 +189,7 @@ def _export(
         # Torch prints whole graphs of what it cannot export; without gradients, attention would
         # be one opaque operator.
         with quiet(), torch.enable_grad(), redirect_stdout(io.StringIO()):
-            return torch.export.export(
+            program = torch.export.export(
                 module, args, kwargs, strict=False,
                 dynamic_shapes=signature.any_batch(example, kwargs) if dynamic else None,
             )  # fmt: skip
@@ -196,6 +197,19 @@ def _export(
         kept = "fake tensor" in str(error)  # one that forward() left in the module
         fix = _MAKE_BEFORE if kept else _NO_BRANCHES
         raise UsageError(f"torch.export fails: {reason(error)}", fix=fix) from error
+    _require_known_shapes(program)
+    return program
+
+
+def _require_known_shapes(program: torch.export.ExportedProgram) -> None:
+    for node in program.graph.nodes:
+        counts = torch.Tag.dynamic_output_shape in getattr(node.target, "tags", ())
+        shape = getattr(node.meta.get("val"), "shape", ())
+        if counts and free_unbacked_symbols(shape):
+            place = user_line(node.meta.get("stack_trace") or "")
+            what = f"the shape of what {node.target} gives depends on the data (at {place})"
+            fix = "leave boolean indexing, nonzero and NMS to the code that reads the answer"
+            raise UsageError(what, fix=fix)
 
 
 def _plain(exported: fx.GraphModule) -> fx.GraphModule:

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
+from pipeline.convert.children.savedmodel import Given, _best, _transposes
 from pipeline.convert.translate.fold import fold
 from pipeline.convert.translate.graph import build
 from pipeline.errors import Refused
@@ -382,3 +383,19 @@ def test_masks_are_finite_in_front_of_a_softmax(op: str, never: float) -> None:
     stored_masks = [numpy_helper.to_array(t) for t in made.graph.initializer]
     assert min(float(m.min()) for m in stored_masks if m.dtype == np.float32) <= -40
     assert made.graph.node[0].input[read.index("m")] != "m"
+
+
+@pytest.mark.parametrize(
+    ("shape", "order"), [((1, 8, 10, 6), [0, 1, 2, 3]), ((1, 6, 8, 10), [0, 2, 3, 1])]
+)
+def test_an_image_lies_in_the_file_as_the_convolution_reads_it(
+    shape: tuple[int, ...], order: list[int]
+) -> None:
+    """Also where the network itself takes channels last, and turns them to the front."""
+    turn = [helper.make_node("Transpose", ["x0"], ["t"], perm=[0, 3, 1, 2])]
+    conv = helper.make_node("Conv", ["x0" if shape[1] == 6 else "t", "w"], ["y"])
+    nodes = [conv] if shape[1] == 6 else [*turn, conv]
+    made = model(nodes, {"x0": noise(*shape)}, {"w": noise(4, 6, 3, 3)}, ["y"])
+    orders, function, _ = _best(made, [Given("x0", shape, "float32")], {})
+    assert orders == [order]
+    assert _transposes(function) == 0

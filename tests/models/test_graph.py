@@ -187,3 +187,12 @@ def test_several_inputs_are_named() -> None:
     graph = capture(Two(), [(4, 4), (4,)])
     assert graph.meta["ports"].names == ["image", "vector"]
     assert graph(torch.zeros(3, 4, 4), torch.zeros(3, 4)).shape == (3, 4)
+
+
+def test_results_as_long_as_the_data_decides_are_refused_with_their_line() -> None:
+    class Chosen(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[x[:, 0] > 0]
+
+    with pytest.raises(UsageError, match=r"index.Tensor gives depends on .* \(at .*test_graph"):
+        capture(Chosen(), (3,))

@@ -59,14 +59,17 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
 def _best(
     model: onnx.ModelProto, given: Sequence[Given], sources: dict[str, str]
 ) -> tuple[list[list[int]], Any, list[Output]]:
-    """Channels last; for signals and sequences the order that needs the fewest transposes."""
-    ways = itertools.product(*(_orders(len(entry.shape)) for entry in given))
-    made = [(list(orders), *_traced(model, given, orders, sources)) for orders in ways]
+    """Channels last, or as they come (sequences, images in NHWC) where that saves transposes."""
+    made = []
+    for orders in itertools.product(*(_orders(len(entry.shape)) for entry in given)):
+        made.append((list(orders), *_traced(model, given, orders, sources)))
+        if _transposes(made[-1][1]) == 0:
+            break
     return min(made, key=lambda each: _transposes(each[1]))
 
 
 def _orders(rank: int) -> list[list[int]]:
-    return [channels_last_order(rank)] + ([list(range(rank))] if rank == 3 else [])
+    return [channels_last_order(rank)] + ([list(range(rank))] if rank > 2 else [])
 
 
 def _traced(
