@@ -15,7 +15,7 @@ from pipeline.convert.children.savedmodel import Given, _best, _transposes
 from pipeline.convert.translate.fold import fold
 from pipeline.convert.translate.graph import build
 from pipeline.errors import Refused
-from tests.convert.onnx_nodes import check, expected, lowered, model, stored
+from tests.convert.onnx_nodes import answer, check, expected, lowered, model, stored
 
 RNG = np.random.default_rng(0)
 NCHW = list(itertools.permutations(range(4)))
@@ -314,6 +314,15 @@ def test_constants_are_computed_at_once() -> None:
     np.testing.assert_array_equal(got, image.reshape(-1, 6))
 
 
+def test_one_channel_repeated_stays_channels_last() -> None:
+    x = noise(1, 1, 8, 9)
+    made = model([helper.make_node("Tile", ["x", "times"], ["y"])], {"x": x},
+                 {"times": ints(1, 6, 1, 1)})  # fmt: skip
+    (output,) = build(made, {"x": stored(x, (0, 2, 3, 1))})
+    assert output.to_onnx == [0, 3, 1, 2]
+    np.testing.assert_array_equal(answer(output), np.tile(x, (1, 6, 1, 1)))
+
+
 def test_passes_over_the_graph_fold_and_fuse() -> None:
     weights = {
         "w": noise(16, 6, 3, 3), "s": noise(16), "b": noise(16), "m": noise(16),
@@ -337,6 +346,20 @@ def test_passes_over_the_graph_fold_and_fuse() -> None:
     assert fold(made) == {"fold_batch_norms": 1, "fuse_gelus": 1, "unshuffle_depths": 1}
     kinds = [node.op_type for node in made.graph.node]
     assert kinds == ["Conv", "Div", "Gelu", "Conv", "DepthToSpace"]
+
+
+VOLUMES: list[dict[str, Any]] = [
+    {"strides": [2, 2, 2], "pads": [1] * 6, "output_padding": [1, 1, 1]},
+    {"strides": [3, 1, 2], "pads": [0, 1, 0, 1, 0, 0]},
+    {"dilations": [2, 1, 1]}, {"group": 2, "strides": [4, 2, 2], "output_padding": [3, 0, 0]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("attributes", VOLUMES)
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (0, 2, 3, 4, 1)])
+def test_transposed_volumes(attributes: dict[str, Any], order: tuple[int, ...]) -> None:
+    weights = [noise(4, 3, 3, 3, 3), noise(3 * attributes.get("group", 1))]
+    check("ConvTranspose", [noise(1, 4, 3, 4, 5)], [order], weights, **attributes)
 
 
 @pytest.mark.parametrize("expand", [True, False])

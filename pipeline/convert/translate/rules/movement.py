@@ -89,13 +89,12 @@ def repeated(value: Value, times: list[int]) -> Value:
     if all(n == 1 for n in times):
         return value
     shape = [n * t for n, t in zip(value.shape, times, strict=True)]
-    if all(n == 1 or t == 1 for n, t in zip(value.shape, times, strict=True)):
-        ones = Value.constant(
-            np.zeros(shape, value.tensor.dtype if value.is_constant else np.float32)
-        )
-        if not value.is_constant and value.tensor.dtype == tf.float32:
-            return replace(elementwise(tf.add, value, ones), nonnegative=value.nonnegative)
     order = memory_order_of(value)
+    floats = not value.is_constant and value.tensor.dtype == tf.float32
+    if floats and all(n == 1 or t == 1 for n, t in zip(value.shape, times, strict=True)):
+        zeros = np.zeros([shape[axis] for axis in order], np.float32)
+        whole = elementwise(tf.add, value, Value(zeros, Layout.stored(shape, order)))
+        return replace(whole, nonnegative=value.nonnegative)
     value = arranged(value, order)
     tensor = shaped(value.tensor, [value.shape[axis] for axis in order])
     made = tf.tile(tensor, [times[axis] for axis in order])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -10,23 +12,24 @@ import tensorflow as tf
 from pipeline.convert.translate.node import Node, rule
 from pipeline.convert.translate.rules.convolution import Window, image, window
 from pipeline.convert.translate.strides import places
-from pipeline.convert.translate.value import Value, from_channels_last, tf_shape
+from pipeline.convert.translate.value import Value, channels_last, from_channels_last, tf_shape
 
 
 @rule("ConvTranspose")
 def transposed_convolution(node: Node) -> Value:
     """Weights (in, out / groups, *kernel); computed whole, then cropped by the padding."""
     value, weights, rank = node.value(), node.constant(1), len(node.value().shape)
-    if rank == 5:
-        raise node.refuse("in three dimensions")
     extra = tuple(node.get("output_padding") or (0,) * (rank - 2))
     win = _window(node, weights, value.shape[2:], extra)
     if rank == 3:
         weights, win, extra = weights[:, :, None], win.flat(), (0, *extra)
     weights, win = _undilated(_ungrouped(weights, node.get("group", 1)), win)
-    x, inner = image(value)
-    kernel = weights[places(inner)].transpose(2, 3, 1, 0)
-    y = _cropped(x, kernel, win, extra)
+    x, inner = image(value) if rank < 5 else channels_last(value)
+    weights = weights[places(inner)]
+    if rank == 5:
+        y = _volume(x, weights, win, extra)
+    else:
+        y = _cropped(x, weights.transpose(2, 3, 1, 0), win, extra)
     if node.optional(2) is not None:
         y = tf.nn.bias_add(y, node.constant(2))
     return from_channels_last(y, rank=rank)
@@ -68,8 +71,9 @@ def _undilated(weights: np.ndarray, win: Window) -> tuple[np.ndarray, Window]:
         return weights, win
     size = tuple((k - 1) * d + 1 for k, d in zip(win.kernel, win.dilation, strict=True))
     full = np.zeros((*weights.shape[:2], *size), weights.dtype)
-    full[:, :, :: win.dilation[0], :: win.dilation[1]] = weights
-    return full, Window(size, win.stride, (1, 1), win.before, win.after)
+    spread: Any = (..., *(slice(None, None, step) for step in win.dilation))
+    full[spread] = weights
+    return full, Window(size, win.stride, (1,) * len(size), win.before, win.after)
 
 
 def _cropped(x: Any, kernel: np.ndarray, win: Window, extra: tuple[int, ...]) -> Any:
@@ -91,3 +95,31 @@ def _cropped(x: Any, kernel: np.ndarray, win: Window, extra: tuple[int, ...]) ->
         return y
     (top, left), (height, width) = win.before, wanted
     return y[:, top : top + height, left : left + width, :]
+
+
+def _volume(x: Any, weights: np.ndarray, win: Window, extra: tuple[int, ...]) -> Any:
+    """(N, D, H, W, C): the planes of the kernel as images, summed where they meet.
+
+    Plane k of slice d falls on slice stride x d + k: the outputs of each remainder by the stride
+    are a sum of shifted planes, and take turns.
+    """
+    batch, depth, *size, width = tf_shape(x)
+    flat = Window(*(n[1:] for n in (win.kernel, win.stride, win.dilation, win.before, win.after)))
+    image = tf.reshape(x, [batch * depth, *size, width])
+    kernels = weights.transpose(2, 3, 4, 1, 0)
+    planes = [_cropped(image, kernel, flat, extra[1:]) for kernel in kernels]
+    made = tf_shape(planes[0])[1:]
+    planes = [tf.reshape(plane, [batch, depth, math.prod(made)]) for plane in planes]
+    stride, shifts = win.stride[0], -(-len(planes) // win.stride[0])
+    turns = [_shifted(planes[turn::stride], shifts, planes[0]) for turn in range(stride)]
+    y = tf.reshape(tf.stack(turns, 2), [batch, stride * (depth + shifts - 1), *made])
+    end = (depth - 1) * stride + len(planes) - win.after[0] + extra[0]
+    if (missing := end - tf_shape(y)[1]) > 0:
+        y = tf.pad(y, [[0, 0], [0, missing], [0, 0], [0, 0], [0, 0]])
+    return y[:, win.before[0] : end]
+
+
+def _shifted(planes: list[Any], shifts: int, like: Any) -> Any:
+    """The sum of planes, each one slice further on; (N, D + shifts - 1, elements of a slice)."""
+    parts = [tf.pad(p, [[0, 0], [i, shifts - 1 - i], [0, 0]]) for i, p in enumerate(planes)]
+    return reduce(tf.add, parts or [tf.pad(like * 0, [[0, 0], [0, shifts - 1], [0, 0]])])
