@@ -21,11 +21,7 @@ class ConvertConfig(Config):
     timeout_s: float = Field(default=1800, gt=0)
 
 
-<<<<<<< HEAD
-@stage(version=11, tools=("torch", "onnx", "onnxscript", "onnx2tf", "tensorflow", "tf-keras"))
-=======
-@stage(version=10, tools=("torch", "onnx", "onnxscript", "onnx2tf", "tensorflow", "tf-keras"))
->>>>>>> e2a3419 (export 10: transposed convolutions in three dimensions; one channel repeated stays channels last)
+@stage(version=12, tools=("torch", "onnx", "onnxscript", "onnx2tf", "tensorflow", "tf-keras"))
 def export(model: Model, *, cfg: ExportConfig, work: Workdir) -> Exported:
     """Take a model out of torch, in float and with a static batch of one.
 
