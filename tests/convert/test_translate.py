@@ -408,6 +408,22 @@ def test_masks_are_finite_in_front_of_a_softmax(op: str, never: float) -> None:
     assert made.graph.node[0].input[read.index("m")] != "m"
 
 
+def test_a_padding_mask_that_is_computed_is_finite_too() -> None:
+    """As `nn.MultiheadAttention` makes it of a `key_padding_mask`."""
+    nodes = [
+        helper.make_node("Where", ["x1", "never", "zero"], ["m"]),
+        helper.make_node("Unsqueeze", ["m", "axis"], ["mask"]),
+        helper.make_node("Add", ["x0", "mask"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["y"]),
+    ]
+    inputs = {"x0": noise(2, 3, 4), "x1": np.array([[False, True, True, False]] * 2)}
+    weights = {"never": np.float32(-np.inf), "zero": np.float32(0), "axis": ints(1)}
+    made = model(nodes, inputs, {name: np.asarray(value) for name, value in weights.items()})
+    want = expected(made, inputs)
+    assert fold(made)["soften_masks"] == 1
+    np.testing.assert_allclose(expected(made, inputs)[0], want[0], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("shape", "order"), [((1, 8, 10, 6), [0, 1, 2, 3]), ((1, 6, 8, 10), [0, 2, 3, 1])]
 )

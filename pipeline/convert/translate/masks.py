@@ -23,8 +23,7 @@ def soften_masks(model: onnx.ModelProto) -> int:
 
 
 def _soften(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
-    users = edit.users(model, node.output[0])
-    if not users or any(user is None or user.op_type != "Softmax" for user in users):
+    if not (_is_read_by_softmax(model, node.output[0]) or _masks(model, node.output[0])):
         return False
     for index, name in enumerate(node.input):
         mask = edit.constant(model, name)
@@ -54,12 +53,16 @@ def _masks(model: onnx.ModelProto, name: str) -> bool:
     for user in readers:
         assert user is not None
         if user.op_type == "Add":
-            after = edit.users(model, user.output[0])
-            if any(each is None or each.op_type != "Softmax" for each in after):
+            if not _is_read_by_softmax(model, user.output[0]):
                 return False
         elif user.op_type not in MOVES or not _masks(model, user.output[0]):
             return False
     return True
+
+
+def _is_read_by_softmax(model: onnx.ModelProto, name: str) -> bool:
+    readers = edit.users(model, name)
+    return bool(readers) and all(each is not None and each.op_type == "Softmax" for each in readers)
 
 
 def _is_zero_or_one(model: onnx.ModelProto, name: str) -> bool:
