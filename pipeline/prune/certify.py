@@ -140,11 +140,15 @@ def compare(dense: fx.GraphModule, pruned: fx.GraphModule, on: Sequence[Samples]
 def difference(
     first: torch.nn.Module, second: torch.nn.Module, samples: Sequence[Samples]
 ) -> float:  # fmt: skip
-    """Largest difference over all outputs and samples, relative to the largest output."""
+    """Largest difference over all outputs and samples, relative to the largest output.
+
+    Models that draw random numbers in eval mode draw the same.
+    """
     worst = 0.0
     for x in map(Batch.of, samples):
         with torch.no_grad(), _default(_float_dtype(x, second)):
-            pairs = zip(_leaves(first(*x.arrays)), _leaves(second(*x.arrays)), strict=True)
+            outputs = [_leaves(_seeded(model, x)) for model in (first, second)]
+            pairs = zip(*outputs, strict=True)
             for a, b in pairs:
                 if a.shape != b.shape or not bool(torch.isfinite(a).all()):
                     return math.inf
@@ -157,6 +161,12 @@ def _float_dtype(x: Batch, module: torch.nn.Module) -> torch.dtype:
     """What the samples are in; where they are integers, what the module computes in."""
     tensors = [*x.arrays, *module.parameters()]
     return next((t.dtype for t in tensors if t.is_floating_point()), torch.float64)
+
+
+def _seeded(model: torch.nn.Module, x: Batch) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return model(*x.arrays)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ PASSES = {
     "unflatten", "unsqueeze", "squeeze", "expand", "select", "narrow", "slice", "split",
     "split_with_sizes", "chunk", "unbind", "getitem", "repeat", "cat", "stack", "contiguous",
     "clone", "alias", "detach", "dropout", "feature_dropout", "to", "_to_copy", "type_as",
+    "view_as", "reshape_as", "expand_as",
     "flip", "roll",
     "relu", "silu", "gelu", "tanh", "hardswish", "leaky_relu", "prelu", "relu6", "hardtanh",
     "neg", "abs", "square", "hardshrink", "softshrink", "mean", "sum", "glu",
@@ -58,7 +59,8 @@ def keeps_zero(trace: Trace, node: fx.Node) -> bool:
         return True
     if name not in PASSES | _COMBINES:
         return False
-    inputs = [arg for arg in node.all_input_nodes if _varies(trace, arg)]
+    read = node.all_input_nodes[: 1 if name.endswith("_as") else None]
+    inputs = [arg for arg in read if _varies(trace, arg)]
     zero = [arg.name in trace.zero for arg in inputs]
     if name == "mul":
         return any(zero)

@@ -39,7 +39,8 @@ class Masked(nn.Module):
 
     def forward(self, *x: Tensor) -> Any:
         if not self.ready:
-            self._prepare(x)
+            with torch.random.fork_rng(devices=[]):
+                self._prepare(x)
         with _MaskedNorms(self.kept, self.reductions), _float64():
             return self.module(*x)
 

@@ -121,6 +121,20 @@ def test_einsum_with_a_weight() -> None:
     check(Mixed(), {"w:0": 8, "w:1": 6, "fc.weight:1": 6})
 
 
+def test_linear_attention_by_einsum_loses_the_width_of_its_values() -> None:
+    """Keys are not zero at zero (`elu + 1`) and stay; what is free is the other axis."""
+
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x).flatten(2).transpose(1, 2)
+        q, k, v = (functional.elu(m.q(y)) + 1, functional.elu(m.k(y)) + 1, m.v(y))
+        matrix = torch.einsum("nsd,nsv->ndv", k, v)
+        return m.fc(torch.einsum("nld,ndv->nlv", q, matrix).mean(1))
+
+    layers = {"q": nn.Linear(16, 8), "k": nn.Linear(16, 8), "v": nn.Linear(16, 12), "fc": head(12)}
+    module = Net(forward, a=unit(3, 16), **layers)
+    check(module, {"a.0.weight:0": 8, "q.weight:0": 8, "v.weight:0": 6, "fc.weight:1": 6})
+
+
 def test_einsum_that_sums_over_what_is_not_zero() -> None:
     def forward(m: Net, x: Tensor) -> Tensor:
         y = m.a(x).sigmoid().flatten(2)

@@ -46,3 +46,15 @@ def test_a_number_that_is_read_off_an_activation() -> None:
 
     with pytest.raises(Refused, match=r"\.item\(\)"):
         check(Net(forward, a=unit(3, 8), fc=head(8)))
+
+
+def test_random_numbers_keep_their_places() -> None:
+    """A variational autoencoder draws in eval mode too: the same numbers in fewer places differ."""
+
+    def forward(m: Net, x: Tensor) -> Tensor:
+        y = m.a(x)
+        return m.fc(m.c(m.b(y) + torch.randn_like(y)).mean((2, 3)))
+
+    module = Net(forward, a=unit(3, 16), b=unit(16, 16), c=unit(16, 8), fc=head(8))
+    report = check(module, {"a.0.weight:0": 16, "c.0.weight:0": 4}, exported=False)
+    assert "randn_like: draws random numbers" in reasons(report)

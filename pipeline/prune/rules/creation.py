@@ -31,3 +31,11 @@ def made(trace: Trace, node: fx.Node) -> Any:
     if not 1 < math.prod(sizes) <= LARGEST_MADE:
         return fixed(shape)
     return trace.labels.fresh(math.prod(sizes)).view(sizes).expand(shape)
+
+
+@rule("rand_like", "randn_like", "randint_like", "bernoulli", "normal", "poisson", "multinomial")
+def drawn(trace: Trace, node: fx.Node) -> Any:
+    """Random numbers in as many places as its argument has: in fewer there would be others."""
+    for arg in node.all_input_nodes:
+        trace.freeze(trace.of(arg), node, "draws random numbers")
+    return trace.constant(node)

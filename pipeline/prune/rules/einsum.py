@@ -108,7 +108,7 @@ def einsum(trace: Trace, node: fx.Node) -> Any:
         if letter not in parts[1] and letter not in zero:
             trace.freeze(vectors[0], node, "sums over channels that need not be zero")
     result = {c: vectors[0] for c, vectors in found.items()}
-    labels, letter = _result(trace, node, parts[1], result)
+    labels, letter = _result(trace, node, parts[1], result, zero)
     added: Any = _added(node)
     if letter in zero and (added is None or added.name in trace.zero):
         trace.zero.add(node.name)
@@ -139,11 +139,16 @@ def _vectors(trace: Trace, part: str, operand: Any) -> Mapping[str, Tensor]:
 
 
 def _result(
-    trace: Trace, node: fx.Node, part: str, vectors: Mapping[str, Tensor]
+    trace: Trace, node: fx.Node, part: str, vectors: Mapping[str, Tensor], zero: set[str]
 ) -> tuple[Tensor, str]:
+    """Of several letters with channels the one that stays free is zero where they go.
+
+    (What reads the result may sum over it.)
+    """
     shape = trace.shape(node)
     free = [c for c in part if bool((trace.labels.find(vectors[c]) != 0).any())]
-    best = max(free, key=lambda c: len(torch.unique(trace.labels.find(vectors[c]))), default="")
+    variety = {c: len(torch.unique(trace.labels.find(vectors[c]))) for c in free}
+    best = max(free, key=lambda c: (c in zero, variety[c]), default="")
     for letter in free:
         if letter != best:
             trace.freeze(vectors[letter], node, "has channels on another axis too")

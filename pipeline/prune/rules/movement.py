@@ -185,7 +185,6 @@ def shuffle(trace: Trace, node: fx.Node) -> Any:
     "contiguous", "clone", "alias", "detach", "lift_fresh_copy", "zero",
     "dropout", "native_dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout",
     "to", "_to_copy", "type_as", "zeros_like", "ones_like", "empty_like", "full_like",
-    "rand_like", "randn_like", "bernoulli",
 )  # fmt: skip
 def passed(trace: Trace, node: fx.Node) -> Any:
     """The same tensor, element for element."""
