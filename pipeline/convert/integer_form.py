@@ -140,6 +140,15 @@ def _square(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads)
     return True
 
 
+def _squared_difference(
+    writer: Writer, inputs: list[int], outputs: list[int], _read: Reads
+) -> bool:
+    """Of a layer norm: its int8 kernel is in no delegate, and slow where it broadcasts."""
+    gap = writer.add("SUB", inputs, writer.between(outputs[0]))
+    writer.add("MUL", [gap, gap], outputs[0])
+    return True
+
+
 def _elu(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
     """max(x, 0) + exp(min(x, 0)) - 1."""
     (x,), (y,) = inputs, outputs
@@ -264,7 +273,8 @@ def _grouped(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads
 
 FORMS: dict[str, Form] = {
     "NEG": _neg, "SQUARE": _square, "ELU": _elu, "HARD_SWISH": _hard_swish, "SPLIT": _split,
-    "AVERAGE_POOL_2D": _average_pool, "REVERSE_V2": _reverse, "DIV": _div,
+    "AVERAGE_POOL_2D": _average_pool, "SQUARED_DIFFERENCE": _squared_difference,
+    "REVERSE_V2": _reverse, "DIV": _div,
     "RELU": _clipped(Fused.RELU), "RELU6": _clipped(Fused.RELU6),
     "RELU_N1_TO_1": _clipped(Fused.RELU_N1_TO_1),
 }  # fmt: skip

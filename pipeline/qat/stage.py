@@ -25,7 +25,7 @@ class QatConfig(FinetuneConfig):
 
 
 @stage(
-    version=9,
+    version=10,
     tools=("torch", "onnx", "onnxscript", "tensorflow", "ai-edge-litert"),
     together=True,
 )

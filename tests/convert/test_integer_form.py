@@ -21,6 +21,9 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "NEG": tf.negative,
     "SQUARE": tf.square,
     "ELU": tf.nn.elu,
+    "SQUARED_DIFFERENCE": lambda x: tf.math.squared_difference(
+        x, tf.reduce_mean(x, -1, keepdims=True)
+    ),
     "HARD_SWISH": lambda x: x * tf.nn.relu6(x + 3.0) * (1 / 6),
     "SPLIT": lambda x: tf.split(x, 4, -1)[2] + 1.0,
     "AVERAGE_POOL_2D": lambda x: tf.nn.avg_pool2d(x, (3, 2), 2, "VALID"),

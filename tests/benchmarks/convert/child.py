@@ -34,7 +34,7 @@ def prepare(name: str, variant: str, folder: Path) -> dict[str, Any]:
     with torch.no_grad():
         answers = torch.utils._pytree.tree_leaves(graph(torch.from_numpy(held)))
     np.savez(folder / "answers.npz", **{f"a{i}": a.numpy() for i, a in enumerate(answers)})
-    (folder / "model.pt2").write_bytes(save(graph, shape))
+    (folder / "model.pt2").write_bytes(save(graph))
     return {"shape": list(shape), "parameters": sum(p.numel() for p in graph.parameters())}
 
 
@@ -76,11 +76,12 @@ def onnx2tf(folder: Path) -> dict[str, Any]:
     import onnx2tf as tool
 
     from pipeline.convert.onnx_file import to_onnx
+    from pipeline.models.graph import capture
     from pipeline.models.program import load
 
-    graph, shape = load(folder / "model.pt2")
+    graph = capture(*load(folder / "model.pt2"))
     answers = np.load(folder / "answers.npz").files
-    (folder / "rival.onnx").write_bytes(to_onnx(graph, shape, len(answers))[0])
+    (folder / "rival.onnx").write_bytes(to_onnx(graph, len(answers))[0])
     x = np.load(folder / "calibration.npz")["x"]
     order = [0, *range(2, x.ndim), 1] if x.ndim > 2 else [0, 1]
     np.save(folder / "rival.npy", x.transpose(order))

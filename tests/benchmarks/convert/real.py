@@ -126,7 +126,7 @@ def convert(name: str, place: Path) -> None:
     zoo.pruning.import_libraries()
     place.mkdir(parents=True, exist_ok=True)
     graph = capture(net.build(place.parent / "photos").eval(), shape)
-    (place / "model.pt2").write_bytes(save(graph, shape))
+    (place / "model.pt2").write_bytes(save(graph))
     np.savez(
         place / "calibration.npz", x=net.normalised(photos.calibration(place.parent / "photos"))
     )
