@@ -76,6 +76,7 @@ def torch_model(
 ) -> Iterator[Model]:
     """A checkpoint as `checkpoint` takes it, or a model that was trained in int8."""
     if (Path(model) / MANIFEST).is_file():
+        add_folder(Path.cwd())
         yield open_artifact(Path(model), Model)
         return
     with checkpoint(model, given, weights, data) as found:
@@ -98,13 +99,13 @@ def checkpoint(
         with tempfile.TemporaryDirectory() as near, workdir(Path(near)) as work:
             yield _from_program(Path(model), given, weights, work)
         return
+    add_folder(Path.cwd())  # where the user's own code is, also that of an artifact
     if Path(model).is_dir():
         yield open_artifact(Path(model), Checkpoint)
         return
     if not given:
         fix = f"give it as 1,3,224,224; of several inputs each, such as {EXAMPLE}"
         raise UsageError("--input is missing", where=model, fix=fix)
-    add_folder(Path.cwd())
     register_stages()
     table = {"factory": importable(model), "weights": weights}
     typed = given if data is None else samples.typed(given, data)

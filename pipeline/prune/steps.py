@@ -47,6 +47,7 @@ def run_prune(
     inputs, evidence = None, None
     if data is not None:
         index = sample(data, cfg)
+        graph_module.meta["ports"].check(Batch.of(data.inputs("train", index)), "data")
         inputs = Batch.of(data.inputs("train", index[:CERTIFIED])).tensors()
     plan = None if cfg.plan is None else read(cfg.plan)
     if plan is None and (wanted := needs(cfg.criterion)):

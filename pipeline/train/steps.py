@@ -12,6 +12,7 @@ from pipeline.artifacts import Checkpoint, Workdir
 from pipeline.data.source import Data
 from pipeline.errors import UsageError
 from pipeline.inputs.batch import Batch
+from pipeline.inputs.ports import Ports
 from pipeline.models.graph import set_training
 from pipeline.progress import track
 from pipeline.prune.checkpoint import load, save_like
@@ -54,8 +55,20 @@ def run_finetune(
 def _fit(
     graph: GraphModule, model: Checkpoint, data: Data, loss: Loss, cfg: TrainConfig, work: Workdir
 ) -> None:
+    _require_valid(graph, data)
     keep = keeper(graph, model.meta.get("masked", ()))
     fit(graph, data, penalised(loss, graph, cfg.sparsity), cfg, work.scratch, after_step=keep)
+
+
+def _require_valid(graph: GraphModule, data: Data) -> None:
+    """Ids beyond an embedding would end training in the middle; a recipe's data know no embedding.
+
+    Raises:
+        UsageError: names the input and the table.
+    """
+    ports: Ports = graph.meta["ports"]
+    if any(port.rows is not None for port in ports):
+        ports.check(Batch.of(data.inputs("train")), "data")
 
 
 @torch.no_grad()
