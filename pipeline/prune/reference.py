@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from pipeline.prune.fold import ancestors, constants
 from pipeline.prune.mask import mask
 from pipeline.prune.resize import Resizer
+from pipeline.prune.rules import name_of
 from pipeline.prune.trace import Coupled, Trace
 
 
@@ -25,7 +27,7 @@ def to_reference(
     shapes stay those of the dense graph, and nothing of the rewrite's is used but the sizes that
     such an operator is told.
     """
-    mask(dense, plan)
+    mask(dense, plan, _divisors(dense))
     resizer = Resizer(trace, gone)
     found = []
     for node in list(dense.graph.nodes):
@@ -34,6 +36,21 @@ def to_reference(
             found.append(node.name)
     dense.recompile()
     return found
+
+
+def _divisors(graph_module: fx.GraphModule) -> set[str]:
+    """The tensors that have part in what something is divided by."""
+    constant, found = constants(graph_module), set[str]()
+    for node in graph_module.graph.nodes:
+        place = _DIVIDES_BY.get(name_of(node)) if node.op == "call_function" else None
+        if place is not None and node.args[place] in constant:
+            behind = ancestors(node.args[place])
+            found.update(str(one.target) for one in behind if one.op == "get_attr")
+    return found
+
+
+_DIVIDES_BY = {"div": 1, "rsqrt": 0, "reciprocal": 0, "pow": 0, "log": 0}
+"""{operator: the argument that must not be zero}"""
 
 
 def _over_kept(node: fx.Node, coupled: Coupled, resizer: Resizer) -> bool:

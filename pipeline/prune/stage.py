@@ -143,7 +143,7 @@ class MaskConfig(Config):
         return self
 
 
-@stage(version=10, tools=("torch",))
+@stage(version=11, tools=("torch",))
 def prune(
     model: Checkpoint, *, data: Data | None = None, cfg: PruneConfig, work: Workdir
 ) -> Checkpoint:

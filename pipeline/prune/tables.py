@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, fx
 
 from pipeline.prune.fold import ancestors, constants, erase, evaluate
@@ -13,6 +12,8 @@ from pipeline.prune.rules import name_of
 from pipeline.prune.trace import LARGEST_LABELLED
 
 _POSITIONS = {"arange", "linspace"}
+_MEETS = {"add", "sub", "rsub", "mul"}
+"""What takes them; a table to divide by may not be zero where channels go, as certificates say."""
 
 
 def tabulate(graph_module: fx.GraphModule) -> fx.GraphModule:
@@ -40,7 +41,7 @@ def _tables(graph_module: fx.GraphModule) -> Iterator[tuple[fx.Node, Tensor]]:
     constant = constants(graph_module)
     for node in constant:
         meets = [user for user in node.users if user not in constant]
-        if not any(torch.Tag.pointwise in getattr(user.target, "tags", ()) for user in meets):
+        if not any(name_of(user) in _MEETS for user in meets if user.op == "call_function"):
             continue
         behind = ancestors(node)
         positions = any(name_of(one) in _POSITIONS for one in behind if one.op == "call_function")

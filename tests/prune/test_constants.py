@@ -137,3 +137,20 @@ def test_rotations_that_forward_computes() -> None:
             return self.fc(y.transpose(1, 2).flatten(2).mean(1))
 
     check(Rotary(), {"q.weight:0": 8, "k.weight:0": 8, "table_0:1": 4}, exact=1e-6)
+
+
+def test_division_by_a_constant_of_each_channel() -> None:
+    """Where channels went, the reference must not divide by zero."""
+
+    class Divided(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.fc = conv(3, 16), conv(16, 24), head(24)
+            self.register_buffer("deviation", torch.ones(16, 1, 1))
+            self.register_buffer("precision", torch.ones(24))
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.b(self.a(x) / self.deviation).relu().mean((2, 3))
+            return self.fc(y * self.precision.rsqrt())
+
+    check(Divided(), {"a.weight:0": 8, "deviation:0": 8, "precision:0": 12})
