@@ -11,7 +11,11 @@ from pipeline.errors import UsageError
 from pipeline.inputs.batch import Batch
 from pipeline.inputs.ports import Ports
 
-IN_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+ONE_EACH = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.KEYWORD_ONLY,
+)
 
 
 def known(module: torch.nn.Module, given: Ports) -> Ports:
@@ -43,7 +47,7 @@ def known(module: torch.nn.Module, given: Ports) -> Ports:
 
 def call(module: torch.nn.Module, batch: Batch) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments by their place as far as that goes, then by name: inputs left out come before."""
-    parameters = [one.name for one in _parameters(module)]
+    parameters = [one.name for one in _parameters(module) if one.kind is not one.KEYWORD_ONLY]
     parameters += [f"input_{number}" for number in range(len(parameters), len(batch.names))]
     if len(batch.names) == 1 and parameters[:1] != list(batch.names):
         return batch.arrays, {}
@@ -62,7 +66,7 @@ def any_batch(batch: Batch, kwargs: dict[str, Any]) -> Any:
 
 def _parameters(module: torch.nn.Module) -> list[inspect.Parameter]:
     found = inspect.signature(module.forward).parameters.values()
-    return [one for one in found if one.kind in IN_PLACE]
+    return [one for one in found if one.kind in ONE_EACH]
 
 
 def _any_more(module: torch.nn.Module) -> bool:

@@ -43,14 +43,14 @@ def bounded(graph_module: fx.GraphModule, ports: Ports) -> Ports:
 
 
 def _rows(graph_module: fx.GraphModule, holder: fx.Node) -> int | None:
-    """Rows of the smallest table that an input looks up as it is."""
+    """Rows of the table that an input looks up as it is; None where its columns look up several."""
     state = graph_module.state_dict()
-    found: list[int] = []
+    found: set[int] = set()
     for node in _readers(holder):
         for table, index, axis in _lookups(node):
             if index in {holder, *_handed(holder)} and table.target in state:
-                found.append(state[table.target].shape[axis])
-    return min(found, default=None)
+                found.add(int(state[table.target].shape[axis]))
+    return found.pop() if len(found) == 1 else None
 
 
 def _lookups(node: fx.Node) -> Iterator[tuple[Any, Any, int]]:

@@ -189,6 +189,16 @@ def test_several_inputs_are_named() -> None:
     assert graph(torch.zeros(3, 4, 4), torch.zeros(3, 4)).shape == (3, 4)
 
 
+def test_an_input_that_is_given_by_its_name_only() -> None:
+    class Conditioned(nn.Module):
+        def forward(self, image: torch.Tensor, *, gain: torch.Tensor) -> torch.Tensor:
+            return image * gain[:, None]
+
+    graph = capture(Conditioned(), [(3, 4), (4,)])
+    assert graph.meta["ports"].names == ["image", "gain"]
+    assert torch.equal(graph(torch.ones(2, 3, 4), torch.ones(2, 4)), torch.ones(2, 3, 4))
+
+
 def test_results_as_long_as_the_data_decides_are_refused_with_their_line() -> None:
     class Chosen(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -46,6 +46,19 @@ def test_rows_that_a_view_hands_on_and_an_index_looks_up() -> None:
     assert port.rows == 7
 
 
+def test_columns_of_several_tables_take_zeros_and_ones() -> None:
+    class Categories(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tables = nn.ModuleList(nn.Embedding(rows, 4) for rows in (10, 3))
+
+        def forward(self, columns: torch.Tensor) -> torch.Tensor:
+            return torch.cat([t(columns[:, i]) for i, t in enumerate(self.tables)], 1)
+
+    (port,) = capture(Categories(), parse(["1,2:int64"])).meta["ports"]
+    assert port.rows is None
+
+
 def test_one_order_of_inputs_and_another_one_by_name() -> None:
     by_name = capture(Fused(), parse(["size=1,6", "image=1,3,16,16"])).meta["ports"]
     assert by_name.names == ["image", "size"]
