@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from pipeline.artifacts import Exported, Foreign, Model, Workdir
 from pipeline.convert import foreign, onnx_file, worker
 from pipeline.convert.layout import match_outputs, sqnr_db
-from pipeline.convert.prepare import fill_masks, spell_out_distances, spread_adaptive_pools
+from pipeline.convert.prepare import (
+    fill_masks,
+    settle_attention,
+    spell_out_distances,
+    spread_adaptive_pools,
+)
 from pipeline.errors import Refused
 from pipeline.inputs.batch import Batch
 from pipeline.inputs.ports import Ports
@@ -89,6 +94,7 @@ def from_torch(model: Model) -> Source:
     spread_adaptive_pools(gm)
     spell_out_distances(gm)
     fill_masks(gm)
+    settle_attention(gm)
     data, lines = onnx_file.to_onnx(gm, len(reference))
     return Source(data, lines, ports, probe, reference, rounding_db)
 

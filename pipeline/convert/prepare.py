@@ -79,6 +79,23 @@ def fill_masks(gm: GraphModule) -> int:
     return len(open_axes)
 
 
+def settle_attention(gm: GraphModule) -> int:
+    """A copy behind each attention, which is none in the file; returns how many there were.
+
+    The exporter writes attention anew, and the result lies otherwise in memory than what it took it
+    for when it settled whether a reshape behind it has to copy.
+    """
+    found = [n for n in gm.graph.nodes if n.target is aten.scaled_dot_product_attention.default]
+    for node in found:
+        with gm.graph.inserting_after(node):
+            whole: dict[str, Any] = {"memory_format": torch.contiguous_format}
+            made = gm.graph.call_function(aten.clone.default, (node,), whole)
+            made.meta = dict(node.meta)
+        node.replace_all_uses_with(made, lambda user, made=made: user is not made)
+    gm.recompile()
+    return len(found)
+
+
 def _mask(node: Node, values: dict[Node, Tensor]) -> Node | None:
     """The one mask that says where a single number goes, if that is so."""
     indices: Any = node.args[1]

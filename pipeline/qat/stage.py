@@ -25,7 +25,7 @@ class QatConfig(FinetuneConfig):
 
 
 @stage(
-    version=10,
+    version=11,
     tools=("torch", "onnx", "onnxscript", "tensorflow", "ai-edge-litert"),
     together=True,
 )

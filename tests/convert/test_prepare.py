@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.convert.prepare import fill_masks, spell_out_distances, spread_adaptive_pools
+from pipeline.convert.onnx_file import to_onnx
+from pipeline.convert.prepare import (
+    fill_masks,
+    settle_attention,
+    spell_out_distances,
+    spread_adaptive_pools,
+)
 from pipeline.models.graph import capture
 
 
@@ -79,3 +85,32 @@ def test_numbers_at_masked_places(number: float | list[float], rewritten: int) -
     assert fill_masks(graph) == rewritten
     assert torch.equal(graph(x), want)
     assert sum("index_put" in str(n.target) for n in graph.graph.nodes) == 2 - rewritten
+
+
+class Windows(nn.Module):
+    """Attention within windows, whose heads come together behind it (as in transformers' Swin)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(8, 8) for _ in "qkv")
+        self.table = nn.Parameter(torch.randn(9, 2))
+        self.register_buffer("places", torch.arange(16) % 9)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.view(x.shape[0] * 4, 4, 8)
+        count = x.shape[0]
+        layers = (self.query, self.key, self.value)
+        q, k, v = (layer(x).view(count, 4, -1, 4).transpose(1, 2) for layer in layers)
+        bias = self.table[self.places].view(4, 4, -1).permute(2, 0, 1).contiguous()[None]
+        y = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        y = y.reshape(count, -1, 4, 4).transpose(1, 2).contiguous()
+        return y.reshape(count, 4, -1)
+
+
+def test_attention_whose_result_is_reshaped() -> None:
+    graph = capture(Windows(), (16, 8))
+    x = torch.randn(2, 16, 8)
+    want = graph(x)
+    assert settle_attention(graph) == 1
+    assert torch.equal(graph(x), want)
+    assert to_onnx(graph, 1)
