@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pipeline.inputs.batch import Batch
 from pipeline.inputs.ports import Ports
@@ -164,9 +165,18 @@ def _float_dtype(x: Batch, module: torch.nn.Module) -> torch.dtype:
 
 
 def _seeded(model: torch.nn.Module, x: Batch) -> Any:
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _SameDraws():  # type: ignore[no-untyped-call]
         torch.manual_seed(0)
         return model(*x.arrays)
+
+
+class _SameDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Random numbers fill a tensor in the order of its memory: the same one for equal shapes."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            args = pytree.tree_map_only(Tensor, Tensor.contiguous, args)
+        return func(*args, **(kwargs or {}))
 
 
 @contextmanager

@@ -12,13 +12,13 @@ from torch import fx, nn
 
 from pipeline.models.graph import capture, named_tensors
 from pipeline.models.resnet8 import resnet8
-from pipeline.prune.certify import CertificateError, certify
+from pipeline.prune.certify import CertificateError, certify, difference
 from pipeline.prune.engine import prune_graph
 from pipeline.prune.families import Family, families
 from pipeline.prune.stage import PruneConfig
 from pipeline.prune.trace import Trace
 from tests.prune.checks import HALF, check
-from tests.prune.nets import SHAPE, conv, settle
+from tests.prune.nets import SHAPE, Net, conv, settle
 from tests.prune.test_shuffle import channel_shuffle, concat_shuffle_excite
 
 Parts = tuple[fx.GraphModule, Trace, list[Family], Any]
@@ -101,3 +101,9 @@ def test_decisions_among_the_outputs_are_compared() -> None:
             return y, y > 0, y.argmax(1)
 
     check(Decides(), {"body.weight:0": 8})
+
+
+def test_random_numbers_are_the_same_in_another_memory_layout() -> None:
+    drawn = Net(lambda _, x: torch.randn_like(x))
+    last = Net(lambda _, x: torch.randn_like(x.contiguous(memory_format=torch.channels_last)))
+    assert difference(drawn, last, [torch.zeros(2, 3, 4, 4)]) == 0
