@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.lines import read
+from tests.benchmarks.prune import outside
 from tests.benchmarks.prune.child import main as child
 from tests.benchmarks.prune.child import warm_up
 from tests.benchmarks.prune.packages import PACKAGES
@@ -37,10 +38,14 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every n-th network only")
     parser.add_argument("--tool", choices=TOOLS, action="append", help="one tool only")
     given = parser.parse_args()
-    chosen = [n for n in names() if not given.nets or any(part in n for part in given.nets)]
+    beyond = any("outside" in part for part in given.nets)
+    known = outside.names() if beyond else names()
+    chosen = [n for n in known if not given.nets or any(part in n for part in given.nets)]
     FOLDER.mkdir(parents=True, exist_ok=True)
     results, tools = FOLDER / "results.jsonl", given.tool or TOOLS
-    enter(python(FOLDER / "venv", PACKAGES), "tests.benchmarks.prune")
+    packages = PACKAGES + outside.PACKAGES if beyond else PACKAGES
+    venv = FOLDER / ("venv-outside" if beyond else "venv")
+    enter(python(venv, packages), "tests.benchmarks.prune")
     warm_up()
     done = {(line["net"], line["tool"]) for line in read(results)}
     for name in chosen[:: given.every]:

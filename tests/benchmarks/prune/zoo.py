@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from tests.benchmarks.prune import outside
+
 OWN = """
 dscnn tc_resnet bc_resnet channel_shuffle unet c2f gru_keywords lstm_sensor shared_head
 flatten_cnn control_flow conformer_block video wavenet super_resolution
@@ -72,6 +74,9 @@ def build(name: str) -> tuple[nn.Module, tuple[int, ...]]:
         made, shape = importlib.import_module("tests.benchmarks.prune.own").NETWORKS[name]
         return awaken(made()), shape
     import_libraries()
+    if source == "outside":
+        module, shape = outside.build(name)
+        return awaken(module), shape
     module = _torchvision(name) if source == "torchvision" else _timm(name)
     awaken(module)
     return module, next(s for s in _shapes(module, name) if _accepts(module, s))
