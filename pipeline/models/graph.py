@@ -25,6 +25,7 @@ from pipeline.models import batch, signature, valid
 from pipeline.models.inline import inline
 
 _ASSERTS = ("aten::_assert_tensor_metadata", "aten::_assert_scalar")
+BATCH_FIRST = "the batch is the first axis of every input, also of a state: h.transpose(0, 1)"
 _META = ("stack_trace", "always_on")
 _NO_BRANCHES = "write forward() without data-dependent Python control flow"
 _MAKE_BEFORE = "assign no tensors to the module in forward(): make them before, in eval()"
@@ -136,8 +137,12 @@ def _try_once(module: torch.nn.Module, ports: Ports) -> None:
         given = f"an input of shape {shapes}" if alone else str(ports)
         what = f"the model rejects {given}: {reason(error)}"
         integers = any(word in str(error) for word in ("IntTensor", "Long", "Int;", "integer"))
-        fix = f"say what is an integer: --input {EXAMPLE}" if integers else ""
-        raise UsageError(what, fix=fix or "give the shape that the model takes") from error
+        fix = "give the shape that the model takes"
+        if integers:
+            fix = f"say what is an integer: --input {EXAMPLE}"
+        elif not alone:
+            fix = f"{fix}; {BATCH_FIRST}"
+        raise UsageError(what, fix=fix) from error
 
 
 def zeros(ports: Ports, samples: int) -> Batch:
@@ -157,7 +162,7 @@ def _dynamic(module: torch.nn.Module, ports: Ports) -> fx.GraphModule:
     if graph_module is None or not _same(module, graph_module, _third(ports)):
         fix = "use x.shape[0] or -1 where forward() names the batch size"
         if len(ports) > 1:
-            fix += "; the batch is the first axis of every input, also of a state"
+            fix += f"; {BATCH_FIRST}"
         raise UsageError("the model works for one batch size only", fix=fix)
     return graph_module
 

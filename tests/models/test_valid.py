@@ -85,5 +85,5 @@ def test_a_state_is_an_input_and_an_output_with_the_batch_in_front() -> None:
         def forward(self, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
             return self.cell(x, h)[0]
 
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"also of a state: h\.transpose\(0, 1\)"):
         capture(Torchs(), ports("streaming"))
