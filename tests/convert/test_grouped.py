@@ -42,8 +42,8 @@ def test_one_operator_in_float_and_int8(
     Path("model.onnx").write_bytes(made.SerializeToString())
     np.save("probe.npy", x[:1])
     lower({
-        "onnx": "model.onnx", "shape": [1, *x.shape[1:]], "sources": {}, "probe": "probe.npy",
-        "out": ".",
+        "onnx": "model.onnx", "sources": {}, "probe": "probe.npy", "out": ".",
+        "inputs": [{"name": "input", "shape": [1, *x.shape[1:]], "dtype": "float32"}],
     })  # fmt: skip
     pads, stride = attributes.get("pads", [0])[0], attributes.get("strides", [1])[0]
     want = functional.conv2d(

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from pipeline.convert.export import Source, require_parity
 from pipeline.convert.layout import input_permutation, match_outputs, sqnr_db
 from pipeline.errors import Refused
+from pipeline.inputs.batch import Batch
+from pipeline.inputs.ports import Ports
 
 RNG = np.random.default_rng(0)
 
@@ -59,7 +61,7 @@ def test_parity_is_asked_for_as_far_as_the_network_itself_is_stable(
 ) -> None:
     want = np.random.default_rng(0).standard_normal((4, 100)).astype(np.float32)
     noise = np.random.default_rng(1).standard_normal(want.shape) * 10 ** (-noise_db / 20)
-    source = Source(b"", {}, want, [want], [rounding_db])
+    source = Source(b"", {}, Ports.of([100]), Batch.of(want), [want], [rounding_db])
     layout = {"outputs": [{"name": "y", "to_torch": [0, 1]}]}
     with nullcontext() if accepted else pytest.raises(Refused, match="differs from the original"):
         require_parity(source, {"y": want + noise}, layout)
