@@ -22,7 +22,7 @@ MASKING = 1e9  # beyond it a value is a mask (-inf before a softmax), and no par
 Tensors = dict[int, Histogram]
 
 
-def collect(data: bytes, graph: Any, groups: Sequence[Batch]) -> list[Tensors]:
+def collect(data: bytes, graph: Any, groups: Sequence[NDArray[Any] | Batch]) -> list[Tensors]:
     """{tensor: histogram} of each group of samples, with equal bins.
 
     No group is empty. Extremes are of all samples, counts of an even part of them.
@@ -58,10 +58,10 @@ class Preserved:
         self.model.allocate_tensors()
         self.which = list(which)
 
-    def run(self, samples: Batch) -> Iterator[dict[int, NDArray[Any]]]:
+    def run(self, samples: NDArray[Any] | Batch) -> Iterator[dict[int, NDArray[Any]]]:
         """{tensor: values} of each sample; the arrays belong to the caller."""
         put = Feed(self.model)
-        for sample in samples:
+        for sample in Batch.of(samples):
             put(sample)
             self.model.invoke()
             yield {index: self.model.get_tensor(index) for index in self.which}
