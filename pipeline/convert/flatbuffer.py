@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import flatbuffers
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from pipeline.errors import UsageError
@@ -94,3 +96,18 @@ def forget_unused_codes(model: Any) -> None:
     model.operatorCodes = [model.operatorCodes[index] for index in used]
     for operator in operators:
         operator.opcodeIndex = place[operator.opcodeIndex]
+
+
+def stored_anew(model: Any, index: int, kind: str, mark: bytes) -> Any:
+    """A QUANTIZE or DEQUANTIZE of a tensor into a new one, which bears its name and `mark`."""
+    graph = model.subgraphs[0]
+    tensor = copy.copy(graph.tensors[index])
+    tensor.name = tensor.name + mark
+    graph.tensors.append(tensor)
+    operator, options = schema.OperatorT(), f"{kind.capitalize()}Options"
+    operator.opcodeIndex = operator_code(model, getattr(schema.BuiltinOperator, kind))
+    operator.inputs = np.array([index])
+    operator.outputs = np.array([len(graph.tensors) - 1])
+    operator.builtinOptionsType = getattr(schema.BuiltinOptions, options)
+    operator.builtinOptions = getattr(schema, f"{options}T")()
+    return operator

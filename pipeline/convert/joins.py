@@ -6,14 +6,13 @@ becomes 0: the file is close to the float one by its error, and detects nothing.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.convert.flatbuffer import items, operator_code, operator_name
+from pipeline.convert.flatbuffer import items, operator_name, stored_anew
 from pipeline.quantize.ranges import Range
 
 UNLIKE = 16  # a part's range this many times smaller keeps less than 4 of its 8 bits
@@ -74,29 +73,14 @@ def float_joins(model: Any, ranges: Mapping[int, Range]) -> int:
         if operator in joins:
             moved = set(_moved(model, operator)) - inside
             for part in sorted(moved - real.keys()):
-                real[part] = _real_copy(graph, part)
-                operators.append(_dequantize(model, part, real[part]))
+                made = stored_anew(model, part, "DEQUANTIZE", b";real")
+                real[part] = int(made.outputs[0])
+                operators.append(made)
             inputs = [int(i) for i in items(operator.inputs)]
             operator.inputs = np.array([real[i] if i in moved else i for i in inputs], np.int32)
         operators.append(operator)
     graph.operators = operators
     return len(joins)
-
-
-def _real_copy(graph: Any, index: int) -> int:
-    tensor = copy.copy(graph.tensors[index])
-    tensor.name = tensor.name + b";real"
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _dequantize(model: Any, source: int, target: int) -> Any:
-    operator = schema.OperatorT()
-    operator.opcodeIndex = operator_code(model, schema.BuiltinOperator.DEQUANTIZE)
-    operator.inputs, operator.outputs = np.array([source]), np.array([target])
-    operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
-    operator.builtinOptions = schema.DequantizeOptionsT()
-    return operator
 
 
 def _tree(model: Any, makers: Mapping[int, Any], output: int) -> tuple[list[Any], list[int]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from pipeline.convert.flatbuffer import TYPES, items, operator_code, operator_name
+from pipeline.convert.flatbuffer import TYPES, items, operator_name, stored_anew
 from pipeline.qat.rules import FIXED, JOINS, SHARES
 
 
@@ -67,27 +67,11 @@ def _insert_joints(model: Any) -> None:
         if name in JOINS and len(kinds) > 1:
             for place, index in enumerate(inputs):
                 if index in fixed:
-                    inputs[place] = _copy_of(graph, index)
-                    operators.append(_joint(model, index, inputs[place]))
+                    operators.append(stored_anew(model, index, "QUANTIZE", b";joined"))
+                    inputs[place] = int(operators[-1].outputs[0])
             operator.inputs = np.array(inputs, np.int32)
         elif name in FIXED or (name in SHARES and fixed.keys() & set(inputs)):
             kind = FIXED.get(name) or next(kind for kind in kinds if kind)
             fixed.update((int(index), kind) for index in operator.outputs)
         operators.append(operator)
     graph.operators = operators
-
-
-def _copy_of(graph: Any, index: int) -> int:
-    tensor = copy.copy(graph.tensors[index])
-    tensor.name = tensor.name + b";joined"
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _joint(model: Any, source: int, target: int) -> Any:
-    operator = schema.OperatorT()
-    operator.opcodeIndex = operator_code(model, schema.BuiltinOperator.QUANTIZE)
-    operator.inputs, operator.outputs = np.array([source]), np.array([target])
-    operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
-    operator.builtinOptions = schema.QuantizeOptionsT()
-    return operator

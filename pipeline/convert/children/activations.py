@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.agent import tensors
-from pipeline.convert.children import feed
+from pipeline.convert.children.feed import Feed
+from pipeline.inputs import batch
 
 Array = Any
 
 
 def main(spec: dict[str, Any]) -> dict[str, Any]:
-    """Run `spec["model"]` over `spec["samples"]` (`feed.load`; the file's layout, samples first).
+    """Run `spec["model"]` over `spec["samples"]` (`Batch.save`; the file's layout, samples first).
 
     `spec["out"]` becomes an .npz {tensor index: float32 (samples, ...)}, dequantised, of all that
     an operator computes. Builtin kernels without a delegate, which would keep tensors to itself.
@@ -31,9 +32,9 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     model.allocate_tensors()
     details = {int(detail["index"]): detail for detail in model.get_tensor_details()}
     given = [int(entry["index"]) for entry in model.get_input_details()]
-    wanted, put = [*given, *_computed(model)], feed.Feed(model)
+    wanted, put = [*given, *_computed(model)], Feed(model)
     kept: dict[int, list[Array]] = {index: [] for index in wanted}
-    for sample in feed.load(spec["samples"]):
+    for sample in batch.load(Path(spec["samples"])):
         put(sample)
         model.invoke()
         for index in wanted:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pipeline.agent import tensors
-from pipeline.inputs import batch
 from pipeline.inputs.batch import Batch
 
 
@@ -27,8 +25,3 @@ class Feed:
         for name, detail in self.ports:
             values = sample.by_name(name).reshape(detail["shape"])
             self.model.set_tensor(detail["index"], tensors.quantize(values, detail))
-
-
-def load(path: str) -> Batch:
-    """Samples that `convert.layout.store` wrote."""
-    return batch.load(Path(path))

@@ -5,20 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.convert.children import feed
 from pipeline.convert.children.candidates import Candidate, Workbench, methods
 from pipeline.errors import Refused
+from pipeline.inputs import batch
 
 
 def main(spec: dict[str, Any]) -> dict[str, Any]:
     """Quantize `spec["model"]` over `spec["samples"]` into `spec["out"]`.
 
-    samples: `feed.load`, in the layout of the file (N H W C). `spec["calibration"]` is a method
+    samples: `Batch.save`, in the layout of the file (N H W C). `spec["calibration"]` is a method
     of `quantize.ranges`, or `best`: then each is tried, and litert-quantizer after them with the
     most accurate one. What counts is the output error on samples that set no range: every
     sample's turn comes.
     """
-    bench = Workbench(Path(spec["model"]), feed.load(spec["samples"]), spec.get("runtime", ""))
+    bench = Workbench(
+        Path(spec["model"]), batch.load(Path(spec["samples"])), spec.get("runtime", "")
+    )
     make = bench.tensorflow()
     for method in methods(spec["calibration"]):
         bench.candidate(f"tensorflow {method}", method, make)

@@ -12,10 +12,10 @@ from typing import Any
 from ai_edge_litert.interpreter import Interpreter
 
 from pipeline.agent.inspection import DELEGATE, delegated
-from pipeline.convert.children import feed
 from pipeline.convert.children.candidates import Candidate, Workbench, methods
 from pipeline.convert.children.sensitivity import worst_layers
 from pipeline.convert.flatbuffer import items, operator_name
+from pipeline.inputs import batch
 
 HEAVY = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D"})
 BORDER = frozenset({"QUANTIZE", "DEQUANTIZE"})
@@ -29,7 +29,9 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     products alone, whichever leaves the graph in fewer pieces. Then the calibration. Then, until
     the held-out error is at least `spec["budget_db"]`, the layers that add most error become float.
     """
-    bench = Workbench(Path(spec["model"]), feed.load(spec["samples"]), spec.get("runtime", ""))
+    bench = Workbench(
+        Path(spec["model"]), batch.load(Path(spec["samples"])), spec.get("runtime", "")
+    )
     first, *others = methods(spec["calibration"])
     kinds = _kinds(bench, first)
     tried = [_make(bench, name, first, types) for name, types in kinds.items()]

@@ -13,11 +13,11 @@ import onnx
 import onnx.inliner
 import tensorflow as tf
 
-from pipeline.convert.children import feed
 from pipeline.convert.layout import arranged, noted, samples_first, samples_order
 from pipeline.convert.translate.fold import fold
 from pipeline.convert.translate.graph import Output, build, given_input, inputs_of
 from pipeline.convert.translate.value import channels_last_order
+from pipeline.inputs import batch
 from pipeline.inputs.batch import Batch
 
 
@@ -46,7 +46,7 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     path.write_bytes(_lowered(function))
     named = [(entry.name, order) for entry, order in zip(given, orders, strict=True)]
     layout = {"input": noted(named)}
-    probe = arranged(feed.load(spec["probe"]), layout)
+    probe = arranged(batch.load(Path(spec["probe"])), layout)
     np.savez(out / "probe.npz", allow_pickle=False, **answers(path, probe))
     names = [f"output_{index}" for index in range(len(outputs))]
     stored = [

@@ -85,15 +85,15 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"  # the Keras that onnx2tf 1.x builds with
     import onnx
 
-    from pipeline.convert.children import feed
     from pipeline.convert.children.savedmodel import answers, tflite
     from pipeline.convert.layout import arranged, input_permutation, noted
     from pipeline.convert.translate.graph import inputs_of
+    from pipeline.inputs import batch
 
     infos, given = inputs_of(onnx.load(spec["onnx"])), spec["inputs"]
     named = [(entry["name"], input_permutation(len(entry["shape"]))) for entry in given]
     layout = {"input": noted(named), "outputs": None}
-    probe = arranged(feed.load(spec["probe"]), layout)
+    probe = arranged(batch.load(Path(spec["probe"])), layout)
     shutil.copyfile(spec["onnx"], "model.onnx")
     np.save(CALIBRATION, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
     samples: list[list[str]] = []
