@@ -7,6 +7,7 @@ PYTHON  ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell command -v python$(v) 
 RECIPE  ?= demo
 CLI     := .venv/bin/secateur
 STAMP   := .venv/.installed
+PYTEST  := .venv/bin/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 BENCHMARKS := $(sort $(notdir $(patsubst %/__main__.py,%,$(wildcard tests/benchmarks/*/__main__.py))))
 BOARDS  := $(sort $(basename $(notdir $(wildcard targets/*.toml))))
 # HOST counts only from make's own command line: shells and CI systems set a HOST of their own.
@@ -46,10 +47,10 @@ compare: $(STAMP)  ## table, CSV, JSON and plot of all measurements, in build/
 	@$(CLI) compare
 
 test: $(STAMP)  ## the tests a change must pass
-	@.venv/bin/pytest -q -n 2 --dist loadfile -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-all: $(STAMP)  ## all tests, the slow ones too
-	@.venv/bin/pytest -q -n 2 --dist loadfile
+	@$(PYTEST)
 
 check: $(STAMP)  ## format, lint, types and import layers
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports

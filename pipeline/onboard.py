@@ -92,8 +92,11 @@ def _wanted(target: Target) -> Sequence[str]:
 
 
 def test_sample(data: Data, count: int) -> TestSample | None:
-    """The test samples that run on the board, the same ones for a recipe's data."""
-    if count == 0:
+    """The test samples that run on the board, the same ones for a recipe's data.
+
+    None where nothing can be judged: no samples are wanted, or they have no targets.
+    """
+    if count == 0 or not data.labelled:
         return None
     index = draw(data, "test", count)
     inputs, targets = data.inputs("test", index), data.targets("test", index)

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests import tiny
@@ -59,6 +60,11 @@ def test_prune_convert_verify_bench_one_after_the_other(folder: Path) -> None:
     assert proof["runtimes"]["ai-edge-litert"]["verdict"] == "passed"
     shown = run(folder, "verify", made["tflite"], *of_dense, "--out", "bare").stdout
     assert "ai-edge-litert" in shown and "passed" in shown
+    np.savez(folder / "alone.npz", x=np.load(folder / "tiny.npz")["x_train"])
+    alone = ("--model", "dense", "--data", "alone.npz", "--out", "alone")
+    found = document(folder, "verify", "int8", *alone)["runtimes"]["ai-edge-litert"]
+    assert found["verdict"] == "passed" and found["file"]["agreement"] > 0.9
+    assert found["accuracy"] is None  # no targets, nothing to be right about
     wrong = run(folder, "verify", "int8", "--model", "cut", "--data", "tiny.npz", code=4)
     assert "made from another checkpoint" in wrong.stderr or "agrees with torch" in wrong.stderr
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @click.command("verify")
 @click.argument("converted", type=click.Path(exists=True, path_type=Path))
 @model_options
-@click.option("--data", type=click.Path(path_type=Path), required=True, help=".npz or folder.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True,
+    help=".npz, or folder of images; accuracy is judged where they have targets.",
+)  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/verified"))
 @as_json
 def command(

@@ -18,10 +18,17 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Samples `x` (n, *input), uint8 or float32, or of each input; their targets `y` (n, ...)."""
+    """Samples `x` (n, *input), uint8 or float32, or of each input; their targets `y` (n, ...).
+
+    `y` is None where there are samples alone: enough to compare two models, not to train one.
+    """
 
     x: Any
-    y: NDArray[Any]
+    y: NDArray[Any] | None
+
+    def part(self, index: Any) -> Split:
+        """The samples that an index or a slice picks, with their targets."""
+        return Split(self.x[index], None if self.y is None else self.y[index])
 
 
 def carve(splits: Mapping[str, Split], share: float, seed: int, where: object) -> dict[str, Split]:
@@ -42,7 +49,7 @@ def carve(splits: Mapping[str, Split], share: float, seed: int, where: object) -
         if count >= len(order):
             raise UsageError(f"too few samples to carve a {name} split", where=where)
         part, rest = np.sort(order[:count]), np.sort(order[count:])
-        done[name], done["train"] = _take(train, part), _take(train, rest)
+        done[name], done["train"] = train.part(part), train.part(rest)
     return done
 
 
@@ -53,14 +60,15 @@ def check(splits: Mapping[str, Split], ports: Ports, classes: int | None, where:
         UsageError: names the split and the fix.
     """
     for name, split in splits.items():
-        if len(split.x) != len(split.y) or not len(split.x):
-            counts = f"{len(split.x)} samples and {len(split.y)} targets"
+        targets = len(split.x if split.y is None else split.y)
+        if len(split.x) != targets or not targets:
+            counts = f"{len(split.x)} samples and {targets} targets"
             raise UsageError(f"split '{name}' has {counts}", where=where)
         if isinstance(split.x, Batch) or not ports[0].is_float:
             ports.check(Batch.of(split.x), where)
         else:
             _check_floats(name, split.x, list(ports[0].shape), where)
-        if classes is not None and np.issubdtype(split.y.dtype, np.integer):
+        if classes is not None and split.y is not None and split.y.dtype.kind in "iu":
             _check_classes(name, split.y, classes, where)
 
 
@@ -79,7 +87,3 @@ def _check_classes(name: str, y: NDArray[Any], classes: int, where: object) -> N
     if low < 0 or high >= classes:
         what = f"split '{name}' has classes {low} to {high}, the model has {classes}"
         raise UsageError(what, where=where, fix=f"set classes = {high + 1} in [model]")
-
-
-def _take(split: Split, index: NDArray[Any]) -> Split:
-    return Split(split.x[index], split.y[index])

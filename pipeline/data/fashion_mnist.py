@@ -46,8 +46,8 @@ def load() -> dict[str, Split]:
     folder = locate()
     train = _split(folder, "train")
     return {
-        "train": Split(train.x[:-VALIDATION], train.y[:-VALIDATION]),
-        "validation": Split(train.x[-VALIDATION:], train.y[-VALIDATION:]),
+        "train": train.part(slice(None, -VALIDATION)),
+        "validation": train.part(slice(-VALIDATION, None)),
         "test": _split(folder, "t10k"),
     }
 

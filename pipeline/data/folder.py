@@ -1,4 +1,7 @@
-"""A folder of images: `train/CLASS/*.png`, and `validation/` and `test/` beside it if there are."""
+"""A folder of images: `train/CLASS/*.png`, and `validation/` and `test/` beside it if there are.
+
+Images without folders of classes are samples alone.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,8 @@ def load(folder: Path, shape: list[int]) -> dict[str, Split]:
     _require_image_shape(folder, shape)
     names = [name for name in SPLITS if (folder / name).is_dir()]
     roots = {name: folder / name for name in names} if "train" in names else {"train": folder}
+    if not any(path.is_dir() for path in roots["train"].iterdir()) and _images(roots["train"]):
+        return {name: Split(images(root, shape), None) for name, root in roots.items()}
     classes = _classes(roots["train"])
     return {name: _read(root, classes, shape) for name, root in roots.items()}
 

@@ -1,4 +1,7 @@
-"""An .npz file: x_train, y_train and, if there are, x_validation, y_validation, x_test, y_test."""
+"""An .npz file: x_train, y_train and, if there are, x_validation, y_validation, x_test, y_test.
+
+Without any y it holds samples alone.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,16 @@ def load(path: Path, ports: Ports) -> dict[str, Split]:
     arrays = named.read(path)
     names = ports.names if len(ports) > 1 else ["x"]
     renamed = {f"{n}_train" if n in (*names, "y") else n: a for n, a in arrays.items()}
+    labelled = any(f"y_{split}" in renamed for split in SPLITS)
+    wanted = (*names, "y") if labelled else names
     splits = {
-        split: Split(_samples(renamed, split, ports, path), renamed[f"y_{split}"])
+        split: Split(_samples(renamed, split, ports, path), renamed.get(f"y_{split}"))
         for split in SPLITS
-        if {f"{name}_{split}" for name in (*names, "y")} <= set(renamed)
+        if {f"{name}_{split}" for name in wanted} <= set(renamed)
     }
     if "train" not in splits:
-        wanted = " and ".join(f"{name}_train" for name in (*names, "y"))
-        fix = f"store {wanted} (it has: {', '.join(arrays) or 'nothing'})"
+        missing = " and ".join(f"{name}_train" for name in (*names, "y"))
+        fix = f"store {missing} (it has: {', '.join(arrays) or 'nothing'})"
         raise UsageError("has no train split", where=path, fix=fix)
     return splits
 

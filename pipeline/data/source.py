@@ -54,9 +54,21 @@ class Data:
         return len(self.ports) > 1 or not self.ports[0].is_float
 
     def targets(self, split: str, index: Any = None) -> NDArray[Any]:
-        """Targets, (n, ...)."""
+        """Targets, (n, ...).
+
+        Raises:
+            UsageError: there are samples alone.
+        """
         y = self._splits[split].y
+        if y is None:
+            fix = "store y_train beside x_train; of images, a folder for each class"
+            raise UsageError("holds samples without targets", where=self._where, fix=fix)
         return y if index is None else y[index]
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are targets beside the samples."""
+        return self._splits["train"].y is not None
 
     def normalise(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """(x / 255 if it is uint8, minus mean) / std, channel by channel."""
@@ -85,11 +97,16 @@ class Data:
 
     @cached_property
     def _splits(self) -> dict[str, Split]:
-        given, where = self._load()
+        given, where = self._load(), self._where
         check(given, self.ports, self.classes, where)
         return carve(given, self.config.validation, self.config.seed, where)
 
-    def _load(self) -> tuple[dict[str, Split], object]:
+    @property
+    def _where(self) -> object:
+        config = self.config
+        return config.folder or config.npz or config.function or config.source
+
+    def _load(self) -> dict[str, Split]:
         config = self.config
         if self.as_stored and (config.mean, config.std) != ([0.0], [1.0]):
             what = f"mean and std are for one float input, the model takes {self.ports}"
@@ -98,12 +115,12 @@ class Data:
             if self.as_stored:
                 what = f"a folder of images is one float input, the model takes {self.ports}"
                 raise UsageError(what, where=config.folder, fix="use npz or function")
-            return folder.load(config.folder, list(self.ports[0].shape)), config.folder
+            return folder.load(config.folder, list(self.ports[0].shape))
         if config.npz:
-            return npz.load(config.npz, self.ports), config.npz
+            return npz.load(config.npz, self.ports)
         if config.function:
-            return _from_function(config.function, self.ports), config.function
-        return fashion_mnist.load(), "fashion-mnist"
+            return _from_function(config.function, self.ports)
+        return fashion_mnist.load()
 
 
 def _from_function(reference: str, ports: Ports) -> dict[str, Split]:

@@ -123,7 +123,7 @@ def _figures(subject: Subject, done: Run, job: str) -> dict[str, Any] | None:
 
 
 def _accuracy(subject: Subject, done: Run, index: NDArray[np.int64]) -> dict[str, Any] | None:
-    """The metric over test samples; None where several outputs have no metric of their own."""
+    """The metric over test samples, where they have one."""
     value = metric(subject.data, _in_torch_layout(subject, done, "test"), index, "test")
     return None if value is None else {"value": value, "n": len(index)}
 

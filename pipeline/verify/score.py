@@ -38,8 +38,8 @@ def run(model: Model, before: Model, data: Data, cfg: ScoreConfig, work: Workdir
 def metric(
     data: Data, outputs: Outputs, index: NDArray[np.int64], split: str = "validation"
 ) -> float | None:
-    """The metric over samples; None where several outputs have no metric of their own."""
-    if not outputs or (len(outputs) > 1 and not data.task.metric):
+    """The metric over samples; None without targets, or of several outputs without a metric."""
+    if not outputs or not data.labelled or (len(outputs) > 1 and not data.task.metric):
         return None
     given: Any = outputs[0] if len(outputs) == 1 else outputs
     return data.metric(given, data.targets(split, index))

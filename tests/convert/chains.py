@@ -39,6 +39,7 @@ class Noise:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint, self.shape = checkpoint, tuple(checkpoint.meta["input"])
         self.read: set[str] = set()
+        self.labelled = True
 
     def count(self, split: str) -> int:
         return {"train": 96, "validation": 64, "test": 48}[split]

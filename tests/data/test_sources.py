@@ -94,6 +94,20 @@ def test_what_is_wrong_with_samples_is_said(npz: Path, tmp_path: Path) -> None:
     )
 
 
+def test_samples_without_targets_are_data_until_someone_asks_for_the_targets(
+    tmp_path: Path, images: Path
+) -> None:
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(size=(20, 2, 4)))
+    alone = [data([2, 4], 3, npz=tmp_path / "x.npz"), data([3, 5, 6], 2, folder=images / "cat")]
+    for found in alone:
+        assert not found.labelled
+        assert len(found.inputs("validation")) == found.count("validation") > 0
+        with pytest.raises(UsageError, match="holds samples without targets") as error:
+            found.targets("train")
+        assert len(str(error.value).splitlines()) == 2
+    assert data([3, 5, 6], 2, folder=images).labelled
+
+
 @pytest.mark.parametrize("keep", [0, 10, 200])
 def test_a_torn_npz_is_refused(npz: Path, keep: int) -> None:
     npz.write_bytes(npz.read_bytes()[:keep])
