@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import numpy_helper, shape_inference
 
 
 def of(model: onnx.ModelProto, op: str) -> list[onnx.NodeProto]:
@@ -38,10 +40,11 @@ def constant(model: onnx.ModelProto, name: str) -> np.ndarray | None:
 
 
 def store(model: onnx.ModelProto, stem: str, array: np.ndarray) -> str:
-    """The name of a new constant, float32."""
+    """The name of a new constant: float32, or whole numbers as int64."""
     names = {tensor.name for tensor in model.graph.initializer}
     name = next(n for i in range(len(names) + 1) if (n := f"{stem}_{i}") not in names)
-    model.graph.initializer.append(numpy_helper.from_array(array.astype(np.float32), name))
+    kind = np.int64 if array.dtype.kind == "i" else np.float32
+    model.graph.initializer.append(numpy_helper.from_array(array.astype(kind), name))
     return name
 
 
@@ -49,6 +52,40 @@ def attribute(node: onnx.NodeProto, name: str, default: float) -> float:
     """A number."""
     found = [a for a in node.attribute if a.name == name]
     return float(onnx.helper.get_attribute_value(found[0])) if found else default
+
+
+def numbers(node: onnx.NodeProto, name: str, default: Sequence[int]) -> list[int]:
+    """Whole numbers."""
+    found = [a for a in node.attribute if a.name == name]
+    return list(onnx.helper.get_attribute_value(found[0])) if found else list(default)
+
+
+def text(node: onnx.NodeProto, name: str) -> str:
+    """A word; empty where it is left out."""
+    found = [a.s.decode() for a in node.attribute if a.name == name]
+    return found[0] if found else ""
+
+
+def set_attribute(node: onnx.NodeProto, name: str, value: str | Sequence[int]) -> None:
+    """In place of what it had."""
+    kept = [a for a in node.attribute if a.name != name]
+    del node.attribute[:]
+    node.attribute.extend([*kept, onnx.helper.make_attribute(name, value)])
+
+
+def shapes(model: onnx.ModelProto) -> dict[str, list[int]]:
+    """Of every tensor whose shape is known; 0 is a length that is not."""
+    graph = shape_inference.infer_shapes(model).graph
+    infos = [*graph.value_info, *graph.input, *graph.output]
+    found = {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim] for i in infos}
+    return found | {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+
+
+def forget_shapes(model: onnx.ModelProto, names: set[str]) -> None:
+    """What the exporter noted of tensors whose shape is another one now."""
+    kept = [info for info in model.graph.value_info if info.name not in names]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
 
 
 def bypass(model: onnx.ModelProto, node: onnx.NodeProto, before: onnx.NodeProto) -> None:

@@ -10,6 +10,9 @@ import numpy as np
 import onnx
 
 from pipeline.convert.translate import edit
+from pipeline.convert.translate.broadcasts import leave_out_repeats
+from pipeline.convert.translate.cuts import activate_before_cropping, trim_convolutions
+from pipeline.convert.translate.images import write_images_channels_last
 from pipeline.convert.translate.masks import soften_masks
 from pipeline.convert.translate.permutations import fold_permutations
 
@@ -48,7 +51,9 @@ def fuse_l2_norms(model: onnx.ModelProto) -> int:
 
 
 PASSES: tuple[Pass, ...] = (
-    fold_batch_norms, fold_permutations, fuse_gelus, fuse_l2_norms, unshuffle_depths, soften_masks,
+    trim_convolutions, fold_batch_norms, fold_permutations, fuse_gelus, fuse_l2_norms,
+    unshuffle_depths, activate_before_cropping, write_images_channels_last, leave_out_repeats,
+    soften_masks,
 )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import shape_inference
 
 from pipeline.convert.translate import edit
 
@@ -31,18 +30,12 @@ def fold_permutations(model: onnx.ModelProto) -> int:
     found = [node for op in ("Gather", "Slice") for node in edit.of(model, op)]
     if not found:
         return 0
-    shapes = _shapes(model)
+    shapes = edit.shapes(model)
     return sum(
         _into_writer(model, node, order) or _into_readers(model, node, order)
         for node in found
         if (order := _order(model, node, shapes)) is not None
     )
-
-
-def _shapes(model: onnx.ModelProto) -> dict[str, list[int]]:
-    graph = shape_inference.infer_shapes(model).graph
-    infos = [*graph.value_info, *graph.input, *graph.output]
-    return {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim] for i in infos}
 
 
 def _order(
@@ -73,7 +66,7 @@ def _into_writer(model: onnx.ModelProto, node: onnx.NodeProto, order: Order) -> 
     changes: list[Change] = []
     name = node.input[0]
     while len(edit.users(model, name)) == 1 and (before := edit.maker(model, name)) is not None:
-        last = _writing(model, before, order)
+        last = writing(model, before, order)
         change = last or _between(model, before, order)
         if change is None:
             return False
@@ -119,7 +112,7 @@ def _below(model: onnx.ModelProto, name: str, back: Order) -> list[Change] | Non
     return found
 
 
-def _writing(model: onnx.ModelProto, node: onnx.NodeProto, order: Order) -> Change | None:
+def writing(model: onnx.ModelProto, node: onnx.NodeProto, order: Order) -> Change | None:
     """A layer whose outputs come in the new order, by its weights."""
     if node.op_type not in ("Conv", "Gemm") or not _plain(model, node):
         return None

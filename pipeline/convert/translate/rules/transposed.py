@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from pipeline.convert.translate.cuts import ACTIVATION
 from pipeline.convert.translate.node import Node, rule
 from pipeline.convert.translate.rules.convolution import Window, image, window
 from pipeline.convert.translate.strides import places
@@ -17,7 +19,8 @@ from pipeline.convert.translate.value import Value, channels_last, from_channels
 
 @rule("ConvTranspose")
 def transposed_convolution(node: Node) -> Value:
-    """Weights (in, out / groups, *kernel); computed whole, then cropped by the padding."""
+    """Weights (in, out / groups, *kernel); computed whole, with bias and activation, which are part
+    of TFLite's operator, then cropped by the padding."""
     value, weights, rank = node.value(), node.constant(1), len(node.value().shape)
     extra = tuple(node.get("output_padding") or (0,) * (rank - 2))
     win = _window(node, weights, value.shape[2:], extra)
@@ -26,13 +29,17 @@ def transposed_convolution(node: Node) -> Value:
     weights, win = _undilated(_ungrouped(weights, node.get("group", 1)), win)
     x, inner = image(value) if rank < 5 else channels_last(value)
     weights = weights[places(inner)]
+    activation = node.get(ACTIVATION)
+
+    def finish(y: Any) -> Any:
+        y = y if node.optional(2) is None else tf.nn.bias_add(y, node.constant(2))
+        return tf.nn.relu(y) if activation else y
+
     if rank == 5:
-        y = _volume(x, weights, win, extra)
+        y = finish(_volume(x, weights, win, extra))
     else:
-        y = _cropped(x, weights.transpose(2, 3, 1, 0), win, extra)
-    if node.optional(2) is not None:
-        y = tf.nn.bias_add(y, node.constant(2))
-    return from_channels_last(y, rank=rank)
+        y = _cropped(x, weights.transpose(2, 3, 1, 0), win, extra, finish)
+    return from_channels_last(y, rank=rank, nonnegative=activation is not None)
 
 
 def _window(node: Node, weights: np.ndarray, size: Any, extra: tuple[int, ...]) -> Window:
@@ -76,8 +83,11 @@ def _undilated(weights: np.ndarray, win: Window) -> tuple[np.ndarray, Window]:
     return full, Window(size, win.stride, (1,) * len(size), win.before, win.after)
 
 
-def _cropped(x: Any, kernel: np.ndarray, win: Window, extra: tuple[int, ...]) -> Any:
-    """The full output, less the padding on each side; `extra` adds what lies beyond it."""
+def _cropped(
+    x: Any, kernel: np.ndarray, win: Window, extra: tuple[int, ...],
+    finish: Callable[[Any], Any] = lambda y: y,
+) -> Any:  # fmt: skip
+    """The full output, finished, less the padding on each side; `extra` adds what lies beyond."""
     batch, *size, _ = tf_shape(x)
     out = kernel.shape[2]
     full = [(n - 1) * s + k for n, s, k in zip(size, win.stride, win.kernel, strict=True)]
@@ -86,11 +96,12 @@ def _cropped(x: Any, kernel: np.ndarray, win: Window, extra: tuple[int, ...]) ->
     if wanted == same and all(
         b == max(k - s, 0) // 2 for k, s, b in zip(win.kernel, win.stride, win.before, strict=True)
     ) and all(k >= s for k, s in zip(win.kernel, win.stride, strict=True)):  # fmt: skip
-        return tf.nn.conv2d_transpose(x, kernel, [batch, *wanted, out], win.stride, "SAME")
+        return finish(tf.nn.conv2d_transpose(x, kernel, [batch, *wanted, out], win.stride, "SAME"))
     y = tf.nn.conv2d_transpose(x, kernel, [batch, *full, out], win.stride, "VALID")
     missing = [max(b + w - f, 0) for b, w, f in zip(win.before, wanted, full, strict=True)]
     if any(missing):
         y = tf.pad(y, [[0, 0], *([0, m] for m in missing), [0, 0]])
+    y = finish(y)
     if tf_shape(y)[1:-1] == wanted:
         return y
     (top, left), (height, width) = win.before, wanted
