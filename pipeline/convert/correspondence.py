@@ -19,7 +19,7 @@ from torch.fx import GraphModule, Interpreter, Node
 
 from pipeline.convert import worker
 from pipeline.inputs.batch import Batch
-from pipeline.models.graph import user_line
+from pipeline.models.torch_errors import user_line
 
 Values = NDArray[np.float32]
 CHILD = "pipeline.convert.children.activations"

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.artifacts import Exported, Foreign, Model, Workdir
-from pipeline.convert import foreign, onnx_file, worker
+from pipeline.convert import foreign, foreign_onnx, foreign_tflite, onnx_file, worker
 from pipeline.convert.layout import match_outputs, sqnr_db
 from pipeline.convert.prepare import (
     fill_masks,
@@ -71,7 +71,7 @@ def run(model: Model, cfg: ExportConfig, work: Workdir) -> Exported:
 def _taken(model: Foreign, work: Workdir) -> Exported:
     """A float .tflite as it is."""
     shutil.copyfile(foreign.file_of(model), work.out / "float.tflite")
-    layout = foreign.tflite_layout(foreign.file_of(model))
+    layout = foreign_tflite.layout_of(foreign.file_of(model))
     return work.seal(Exported, {"checkpoint": model.digest, "folded": {}, "layout": layout})
 
 
@@ -79,7 +79,7 @@ def from_onnx(model: Foreign) -> Source:
     """A user's ONNX file, with onnxruntime's answers."""
     ports = Ports.of(model.meta["input"])
     probe = ports.draw(PROBES)
-    data = foreign.fixed_onnx(foreign.file_of(model), ports)
+    data = foreign_onnx.fixed(foreign.file_of(model), ports)
     reference = foreign.outputs(model, probe)
     return Source(data, {}, ports, probe, reference, [np.inf] * len(reference))
 

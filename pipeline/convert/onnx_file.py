@@ -13,7 +13,8 @@ from pipeline.convert.layout import samples_first
 from pipeline.errors import Refused
 from pipeline.inputs.batch import Batch
 from pipeline.inputs.ports import Ports
-from pipeline.models.graph import quiet, user_line, zeros
+from pipeline.models.graph import zeros
+from pipeline.models.torch_errors import quiet, user_line
 
 OPSET = 20  # the first with a native Gelu; below it becomes Erf, which TFLite lacks
 INPUT = "input"

@@ -119,6 +119,10 @@ class Ports(tuple[Port, ...]):
             for port in self
         })  # fmt: skip
 
+    def typed(self, samples: Batch) -> list[Any]:
+        """The arrays, in the dtypes of the ports."""
+        return [a.astype(port.dtype) for a, port in zip(samples.arrays, self, strict=True)]
+
     def check(self, samples: Batch, where: object) -> None:
         """Refuse samples that are not of these shapes and kinds.
 

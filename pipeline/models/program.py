@@ -14,8 +14,11 @@ from torch import fx
 
 from pipeline.errors import UsageError
 from pipeline.inputs.ports import DTYPES, Port, Ports
-from pipeline.models.graph import _plain, quiet, reason, set_training, zeros
+from pipeline.models.exported import plain
+from pipeline.models.graph import zeros
+from pipeline.models.modes import set_training
 from pipeline.models.signature import any_batch
+from pipeline.models.torch_errors import quiet, reason
 
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 _CODE = ("custom_obj", "opaque_obj", "data/aotinductor")
@@ -46,7 +49,7 @@ def load(path: Path) -> tuple[fx.GraphModule, Ports]:
     if len(ports) < max(len(names), 1):
         what = f"the model takes {len(names)} inputs, and some are no tensors"
         raise UsageError(what, where=path, fix="export it with tensors as its only inputs")
-    graph = _plain(program.module(check_guards=False))
+    graph = plain(program.module(check_guards=False))
     for node in graph.graph.nodes:
         node.meta.pop("always_on", None)
     set_training(graph, False)

@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pipeline.errors import UsageError
 from pipeline.inputs.batch import Batch
-from pipeline.models.graph import quiet
+from pipeline.models.torch_errors import quiet
 
 Part = tuple[Batch | Tensor, Tensor]
 """Inputs and targets of a few samples."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from pipeline.models.graph import user_line
+from pipeline.models.torch_errors import user_line
 from pipeline.prune.cost import int8_size, macs_by_node, parameters
 from pipeline.prune.families import Family
 from pipeline.prune.rules import name_of

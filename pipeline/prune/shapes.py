@@ -10,7 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.utils import _pytree as pytree
 
 from pipeline.errors import Refused
-from pipeline.models.graph import user_line
+from pipeline.models.torch_errors import user_line
 from pipeline.prune.fold import evaluate, is_constant
 from pipeline.prune.rules import name_of
 

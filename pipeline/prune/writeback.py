@@ -16,7 +16,8 @@ from pipeline.artifacts import Checkpoint, write_atomic
 from pipeline.errors import Refused, UsageError
 from pipeline.inputs.batch import Batch
 from pipeline.models.factory import build
-from pipeline.models.graph import named_tensors, reason
+from pipeline.models.graph import named_tensors
+from pipeline.models.torch_errors import reason
 from pipeline.prune.certify import Samples, difference, noise, to_float64
 from pipeline.prune.checkpoint import load
 from pipeline.prune.rules import name_of

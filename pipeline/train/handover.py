@@ -16,7 +16,7 @@ from torch.fx import GraphModule
 
 from pipeline.artifacts import MANIFEST, Checkpoint, write_atomic
 from pipeline.errors import UsageError
-from pipeline.models.graph import set_training
+from pipeline.models.modes import set_training
 from pipeline.prune import checkpoint
 from pipeline.store import read_json
 

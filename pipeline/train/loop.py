@@ -16,7 +16,7 @@ from pipeline.artifacts import write_atomic
 from pipeline.data.source import Data
 from pipeline.errors import Refused, UsageError
 from pipeline.inputs.batch import Batch
-from pipeline.models.graph import set_training
+from pipeline.models.modes import set_training
 from pipeline.progress import say, track
 from pipeline.train import distributed
 from pipeline.train.augment import AUGMENTS

@@ -13,7 +13,7 @@ from pipeline.data.source import Data
 from pipeline.errors import UsageError
 from pipeline.inputs.batch import Batch
 from pipeline.inputs.ports import Ports
-from pipeline.models.graph import set_training
+from pipeline.models.modes import set_training
 from pipeline.progress import track
 from pipeline.prune.checkpoint import load, save_like
 from pipeline.prune.masks import keeper

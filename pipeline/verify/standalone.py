@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.artifacts import Deployable, Model, Workdir
 from pipeline.board.runtimes import python_for
 from pipeline.convert.audit import audit
-from pipeline.convert.foreign import inputs_of
+from pipeline.convert.foreign_tflite import inputs_of
 from pipeline.convert.layout import input_permutation, match_outputs, noted
 from pipeline.convert.onnx_file import input_names
 from pipeline.errors import Refused, UsageError

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from pipeline.errors import UsageError
-from pipeline.models.graph import capture, set_training
+from pipeline.models.graph import capture
+from pipeline.models.modes import set_training
 
 
 class Mixed(nn.Module):
