@@ -7,6 +7,7 @@ sum and two products the graph stays in one piece.
 from __future__ import annotations
 
 import copy
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -19,6 +20,8 @@ from pipeline.convert.flatbuffer import items, operator_code, operator_name
 
 KINDS = {"DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions", "CONV_2D": "Conv2DOptions"}
 Fused = schema.ActivationFunctionType
+AFFINE = frozenset({"ADD"})  # kept where what stays float must not be cut in pieces
+MOST_BIAS = 1000  # times the weight: beyond that it may not fit into 32 bits
 LARGEST_WINDOW = 64  # of an average pool that becomes a convolution
 TYPES: dict[type[Any], int] = {
     np.float32: schema.TensorType.FLOAT32,
@@ -79,6 +82,16 @@ class Writer:
         if data is None or index < 0:
             return np.zeros(0, np.float32)
         return np.asarray(data, np.uint8).view(np.float32).reshape(tensor.shape)
+
+    def shape(self, index: int) -> list[int]:
+        """Of a tensor."""
+        return [int(size) for size in items(self.graph.tensors[index].shape)]
+
+    def reshape(self, index: int, shape: Sequence[int], output: int | None = None) -> int:
+        """A tensor in another shape; returns its output, a new one if none is given."""
+        made = self.between(index, shape=shape) if output is None else output
+        wanted = self.constant(shape, np.int32)
+        return self.add("RESHAPE", [index, wanted], made, newShape=np.array(shape, np.int32))
 
     def add(
         self, name: str, inputs: Sequence[int], output: int, fused: int = Fused.NONE,
@@ -194,6 +207,51 @@ def _div(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) ->
     return True
 
 
+def _affine(writer: Writer, inputs: list[int], outputs: list[int], read: Reads) -> bool:
+    """A factor and a summand a channel, as a norm has them, in one depthwise convolution.
+
+    A channel's only weight is exact in int8, its bias has 32 bits, and what lies between the two
+    operators is not rounded: where the summand takes most of the product away, that is all of it.
+    """
+    products = (op for op in writer.operators[::-1] if int(op.outputs[0]) in inputs)
+    product = next(products, None)
+    if product is None or operator_name(writer.model, product) != "MUL":
+        return False
+    if product.builtinOptions.fusedActivationFunction != Fused.NONE:
+        return False
+    between, shape = int(product.outputs[0]), writer.shape(outputs[0])
+    summands, factors = (
+        [array for i in items(each) if (array := writer.floats(int(i)).ravel()).size]
+        for each in (inputs, product.inputs)
+    )
+    given = [int(i) for i in items(product.inputs) if not writer.floats(int(i)).size]
+    if not len(summands) == len(factors) == len(given) == 1 or read[between] > 1:
+        return False
+    ((bias,), (weights,), (source,)) = summands, factors, given
+    if (
+        len(shape) < 2
+        or not len(bias) == len(weights) == shape[-1]
+        or writer.shape(source) != shape
+    ):
+        return False
+    if np.abs(bias).max() > MOST_BIAS * np.abs(weights).min():
+        return False
+    writer.operators = [op for op in writer.operators if op is not product]
+    image = shape if len(shape) == 4 else [1, 1, math.prod(shape[:-1]), shape[-1]]
+    x = source if image == shape else writer.reshape(source, image)
+    made = outputs[0] if image == shape else writer.between(outputs[0], shape=image)
+    fused = writer.given.fusedActivationFunction
+    kernel = writer.constant(weights.reshape(1, 1, 1, -1))
+    writer.add(
+        "DEPTHWISE_CONV_2D", [x, kernel, writer.constant(bias)], made, fused,
+        padding=schema.Padding.VALID, strideH=1, strideW=1, depthMultiplier=1, dilationHFactor=1,
+        dilationWFactor=1,
+    )  # fmt: skip
+    if made != outputs[0]:
+        writer.reshape(made, shape, outputs[0])
+    return True
+
+
 def _average_pool(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
     """A depthwise convolution: no delegate takes the pool, whose output must keep the scale of its
     input, wide as it is. Not where windows reach beyond the edge, and count less there."""
@@ -274,7 +332,7 @@ def _grouped(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads
 FORMS: dict[str, Form] = {
     "NEG": _neg, "SQUARE": _square, "ELU": _elu, "HARD_SWISH": _hard_swish, "SPLIT": _split,
     "AVERAGE_POOL_2D": _average_pool, "SQUARED_DIFFERENCE": _squared_difference,
-    "REVERSE_V2": _reverse, "DIV": _div,
+    "REVERSE_V2": _reverse, "DIV": _div, "ADD": _affine,
     "RELU": _clipped(Fused.RELU), "RELU6": _clipped(Fused.RELU6),
     "RELU_N1_TO_1": _clipped(Fused.RELU_N1_TO_1),
 }  # fmt: skip

@@ -33,7 +33,7 @@ def export(model: Model, *, cfg: ExportConfig, work: Workdir) -> Exported:
     return run(model, cfg, work)
 
 
-@stage(version=12, tools=("tensorflow", "ai-edge-litert", "litert-quantizer"))
+@stage(version=13, tools=("tensorflow", "ai-edge-litert", "litert-quantizer"))
 def convert(
     model: Quantized, *, exported: Exported, cfg: ConvertConfig, work: Workdir
 ) -> Deployable:

@@ -36,7 +36,7 @@ class EscalateConfig(Config):
         return rungs
 
 
-@stage(version=14, tools=("torch", "onnx", "onnxscript", "tensorflow", "ai-edge-litert"))
+@stage(version=15, tools=("torch", "onnx", "onnxscript", "tensorflow", "ai-edge-litert"))
 def escalate(
     model: Checkpoint, *, teacher: Checkpoint | None = None, data: Data, cfg: EscalateConfig,
     work: Workdir,

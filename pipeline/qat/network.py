@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.convert.flatbuffer import TYPES, items, operator_name, pack, reading
-from pipeline.convert.integer_form import integer_form
+from pipeline.convert.integer_form import AFFINE, integer_form
 from pipeline.convert.joins import float_joins
 from pipeline.errors import Refused
 from pipeline.qat.legalise import legalise
 from pipeline.quantize.ranges import Range
 
 MISSING = -1
-SIMULATED = frozenset({"AVERAGE_POOL_2D"})  # as it is: weights of ones have no place in torch
+SIMULATED = frozenset({"AVERAGE_POOL_2D"}) | AFFINE
+"""As they are: weights that are no parameters of a convolution have no place in torch."""
 
 
 @dataclass(frozen=True)

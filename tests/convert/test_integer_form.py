@@ -17,6 +17,7 @@ from pipeline.convert.flatbuffer import items, operator_name, pack, read
 from pipeline.convert.integer_form import integer_form
 
 SHAPE = (1, 6, 5, 8)
+EACH = np.linspace(-2, 1, 8, dtype=np.float32)
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "NEG": tf.negative,
     "SQUARE": tf.square,
@@ -29,6 +30,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "AVERAGE_POOL_2D": lambda x: tf.nn.avg_pool2d(x, (3, 2), 2, "VALID"),
     "RELU": lambda x: tf.nn.relu(x) + x,
     "RELU6": lambda x: tf.nn.relu6(4.0 * x) + 4.0 * x,
+    "ADD": lambda x: tf.nn.relu(tf.tanh(x) * EACH + EACH[::-1]),
     "REVERSE_V2": lambda x: tf.maximum(x, 0.5 * tf.reverse(x, [1, 2])),
 }
 
@@ -86,6 +88,27 @@ def test_it_quantizes_throughout(
     })  # fmt: skip
     assert not audit(out).float_operators
     assert said["tried"][0]["sqnr_db"] > 15
+
+
+@pytest.mark.parametrize("shape", [(30, 8), (1, 30, 8)])
+def test_a_factor_and_a_summand_a_channel_are_one_operator_of_rows_too(
+    shape: tuple[int, ...],
+) -> None:
+    def norm(x: Any) -> Any:
+        return tf.reshape(tf.tanh(tf.reshape(x, shape)) * EACH + EACH[::-1], SHAPE)
+
+    data = float_file(norm)
+    model = read(data)
+    assert integer_form(model) == 1
+    assert not {"MUL", "ADD"} & kinds(model)
+    x = np.random.default_rng(1).standard_normal(SHAPE).astype(np.float32)
+    np.testing.assert_allclose(answer(pack(model), x), answer(data, x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_summand_too_large_for_the_weight_of_its_channel_stays_one() -> None:
+    small = np.where(np.arange(8) == 3, 1e-5, EACH).astype(np.float32)
+    model = read(float_file(lambda x: tf.tanh(x) * small + EACH[::-1]))
+    assert integer_form(model) == 0
 
 
 def test_a_clipped_value_that_nobody_else_reads_stays_as_it_is() -> None:

@@ -72,14 +72,18 @@ class Candidate:
 class Workbench:
     """A float file, its statistics, and a judge; samples never judge a range they set.
 
-    `runtime`: the only one that what is made here has to serve, if there is one.
+    `runtime`: the only one that what is made here has to serve, if there is one. `keep`: operators
+    that stay as they are, see `integer_form`.
     """
 
-    def __init__(self, path: Path, given: NDArray[Any] | Batch, runtime: str = "") -> None:
+    def __init__(
+        self, path: Path, given: NDArray[Any] | Batch, runtime: str = "",
+        keep: Collection[str] = (),
+    ) -> None:  # fmt: skip
         samples = Batch.of(given)
         with reading(path) as model:
             self.model = model
-        changed = integer_form(self.model, runtime=runtime)
+        changed = integer_form(self.model, keep=keep, runtime=runtime)
         self.data = pack(self.model) if changed else path.read_bytes()
         count = FOLDS if len(samples) >= FEWEST else 1
         self.folds = [np.arange(len(samples)) % count == fold for fold in reversed(range(count))]

@@ -15,6 +15,7 @@ from pipeline.agent.inspection import DELEGATE, delegated
 from pipeline.convert.children.candidates import Candidate, Workbench, methods
 from pipeline.convert.children.sensitivity import worst_layers
 from pipeline.convert.flatbuffer import items, operator_name
+from pipeline.convert.integer_form import AFFINE
 from pipeline.inputs import batch
 
 HEAVY = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D"})
@@ -29,9 +30,8 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     products alone, whichever leaves the graph in fewer pieces. Then the calibration. Then, until
     the held-out error is at least `spec["budget_db"]`, the layers that add most error become float.
     """
-    bench = Workbench(
-        Path(spec["model"]), batch.load(Path(spec["samples"])), spec.get("runtime", "")
-    )
+    samples = batch.load(Path(spec["samples"]))
+    bench = Workbench(Path(spec["model"]), samples, spec.get("runtime", ""), AFFINE)
     first, *others = methods(spec["calibration"])
     kinds = _kinds(bench, first)
     tried = [_make(bench, name, first, types) for name, types in kinds.items()]
