@@ -15,6 +15,7 @@ MASKED = {
     aten.index_put.default: aten.masked_fill.Tensor,
     aten.index_put_.default: aten.masked_fill_.Tensor,
 }
+ATTENTION = aten.scaled_dot_product_attention.default
 MAXIMUM = aten.adaptive_max_pool2d.default
 DISTANCES = {
     1.0: aten.sum.dim_IntList, 2.0: aten.sum.dim_IntList, float("inf"): aten.amax.default,
@@ -80,18 +81,30 @@ def fill_masks(gm: GraphModule) -> int:
 
 
 def settle_attention(gm: GraphModule) -> int:
-    """A copy behind each attention, which is none in the file; returns how many there were.
+    """Attention as the exporter takes it; returns how many there were.
 
-    The exporter writes attention anew, and the result lies otherwise in memory than what it took it
-    for when it settled whether a reshape behind it has to copy.
+    It knows queries (batch, heads, rows, width) alone: one head without an axis of its own gets
+    one. And it writes attention anew, so that the result lies otherwise in memory than what it took
+    it for when it settled whether a reshape behind it has to copy: a copy, which is none in the
+    file, makes that one and the same.
     """
-    found = [n for n in gm.graph.nodes if n.target is aten.scaled_dot_product_attention.default]
+    found = [n for n in gm.graph.nodes if n.target is ATTENTION]
+    ranks = {
+        n: v.ndim for n, v in _values(gm, {m for n in found for m in n.all_input_nodes}).items()
+    }
     for node in found:
-        with gm.graph.inserting_after(node):
-            whole: dict[str, Any] = {"memory_format": torch.contiguous_format}
-            made = gm.graph.call_function(aten.clone.default, (node,), whole)
-            made.meta = dict(node.meta)
-        node.replace_all_uses_with(made, lambda user, made=made: user is not made)
+        given: list[Any] = list(node.args)
+        single = ranks[given[0]] == 3
+        with _in_place_of(gm, node) as call:
+            for index, each in enumerate(given[:4] if single else []):
+                if each is not None and ranks[each] == 3:  # (rows, columns) of a mask broadcast
+                    given[index] = call(aten.unsqueeze.default, each, 1)
+            made = call(ATTENTION, *given)
+            made.kwargs = node.kwargs
+            made = call(aten.squeeze.dim, made, 1) if single else made
+            made = call(aten.clone.default, made)
+            made.kwargs = {"memory_format": torch.contiguous_format}
+        _replace(gm, node, made)
     gm.recompile()
     return len(found)
 

@@ -114,3 +114,30 @@ def test_attention_whose_result_is_reshaped() -> None:
     assert settle_attention(graph) == 1
     assert torch.equal(graph(x), want)
     assert to_onnx(graph, 1)
+
+
+class OneHead(nn.Module):
+    """Attention whose rows have no axis of heads, under a mask or a causal one."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.project, self.kind = nn.Linear(8, 24), kind
+        self.register_buffer("mask", torch.randn(5, 5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.project(x).chunk(3, -1)
+        attend = nn.functional.scaled_dot_product_attention
+        if self.kind == "causal":
+            return attend(q, k, v, is_causal=True)
+        mask = self.mask if self.kind == "shared" else self.mask + x.mean((1, 2), keepdim=True)
+        return attend(q, k, v, attn_mask=mask, scale=0.5)
+
+
+@pytest.mark.parametrize("kind", ["causal", "shared", "own"])
+def test_attention_without_an_axis_of_heads(kind: str) -> None:
+    graph = capture(OneHead(kind), (5, 8))
+    x = torch.randn(2, 5, 8)
+    want = graph(x)
+    assert settle_attention(graph) == 1
+    torch.testing.assert_close(graph(x), want)
+    assert to_onnx(graph, 1)

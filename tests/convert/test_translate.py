@@ -438,3 +438,11 @@ def test_an_image_lies_in_the_file_as_the_convolution_reads_it(
     orders, function, _ = _best(made, [Given("x0", shape, "float32")], {})
     assert orders == [order]
     assert _transposes(function) == 0
+
+
+def test_an_lstm_with_projected_states_is_refused() -> None:
+    x, w, r = (noise(*shape) for shape in ((5, 1, 4), (1, 24, 4), (1, 24, 3)))
+    lstm = helper.make_node("LSTM", ["x", "w", "r"], ["y"], hidden_size=3)
+    made = model([lstm], {"x": x}, {"w": w, "r": r})
+    with pytest.raises(Refused, match="projected states"):
+        lowered(made, {"x": stored(x, (0, 1, 2))})

@@ -35,7 +35,7 @@ def recurrent(node: Node) -> Sequence[Value]:
             or given[: len(expected[node.op])] != expected[node.op]
         ):
             raise node.refuse("with a layout, clip or activations of its own")
-    if weights[1].shape[-1] != hidden:
+    if weights[1].shape[1:] != (GATES[node.op] * hidden, hidden):
         raise node.refuse("with projected states, which ONNX has no form for")
     if node.optional(4) is not None and set(node.constant(4).tolist()) != {value.shape[0]}:
         raise node.refuse("over sequences of several lengths")
@@ -124,6 +124,7 @@ def _rnn(r: np.ndarray, _back: np.ndarray, _late: bool) -> Step:
     return step
 
 
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _STEPS: dict[str, Callable[[np.ndarray, np.ndarray, bool], Step]] = {
     "LSTM": _lstm, "GRU": _gru, "RNN": _rnn,
 }  # fmt: skip
