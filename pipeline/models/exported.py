@@ -15,6 +15,7 @@ from torch.utils import _pytree as pytree
 from pipeline.errors import UsageError
 from pipeline.inputs.batch import Batch
 from pipeline.models import signature
+from pipeline.models.causal import masks_as_given
 from pipeline.models.inline import inline
 from pipeline.models.torch_errors import quiet, reason, user_line
 
@@ -36,7 +37,7 @@ def export(
     try:
         # Torch prints whole graphs of what it cannot export; without gradients, attention would
         # be one opaque operator.
-        with quiet(), torch.enable_grad(), redirect_stdout(io.StringIO()):
+        with quiet(), torch.enable_grad(), redirect_stdout(io.StringIO()), masks_as_given():
             program = torch.export.export(
                 module, args, kwargs, strict=False,
                 dynamic_shapes=signature.any_batch(example, kwargs) if dynamic else None,

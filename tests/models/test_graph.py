@@ -207,3 +207,22 @@ def test_results_as_long_as_the_data_decides_are_refused_with_their_line() -> No
 
     with pytest.raises(UsageError, match=r"index.Tensor gives depends on .* \(at .*test_graph"):
         capture(Chosen(), (3,))
+
+
+@pytest.mark.parametrize("made", ["before", "in forward"])
+def test_a_transformer_under_a_causal_mask(made: str) -> None:
+    class Forecast(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True)
+            self.encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+            self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(5))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            mask = torch.triu(torch.full((5, 5), float("-inf")), 1)
+            return self.encoder(x, mask=self.mask if made == "before" else mask)
+
+    module = Forecast().eval()
+    x = torch.randn(3, 5, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(capture(module, (5, 8))(x), module(x), rtol=1e-5, atol=1e-5)
