@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.convert import server
+from pipeline.convert.child import RESULT
 from pipeline.errors import Refused
 from pipeline.progress import track
 
-CHILD = Path(__file__).with_name("child.py")
 LOG_LINES, LINE_CHARACTERS = 2, 200
 POLL_S = 0.05
-# A fixed hash seed keeps set order, and so the bytes, equal between runs; no device but the CPU
-# decides what comes out.
-ENVIRONMENT = {
-    "CUDA_VISIBLE_DEVICES": "-1",
-    "PYTHONHASHSEED": "0",
-    "PYTHONSAFEPATH": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "1",
-    "TF_ENABLE_ONEDNN_OPTS": "0",
-}
 
 
 def call(module: str, spec: Mapping[str, Any], *, log: Path, timeout_s: float) -> dict[str, Any]:
@@ -46,36 +34,38 @@ def call(module: str, spec: Mapping[str, Any], *, log: Path, timeout_s: float) -
     scratch = log.with_name(f"{log.name}.work")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
+    (scratch / "cwd").mkdir()
     (scratch / "spec.json").write_text(json.dumps(spec))
     try:
         code = _run(module, scratch, log, name, timeout_s)
-        return _result(scratch / "result.json", code, log, name)
+        return _result(scratch / RESULT, code, log, name)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _run(module: str, scratch: Path, log: Path, name: str, timeout_s: float) -> int:
-    """Start the child, wait for it and leave nothing of its group behind; its exit code."""
-    command = [sys.executable, "-P", str(CHILD), module, str(scratch)]
-    (scratch / "cwd").mkdir()
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-            cwd=scratch / "cwd", env={**os.environ, **ENVIRONMENT}, start_new_session=True,
-        )  # fmt: skip
+    """Have the job done and leave nothing of its group behind; its exit code."""
+    log.write_bytes(b"")
+    while True:
+        job = server.start(module, scratch, log)
         try:
-            for _ in track(_until_done(process, log, name, timeout_s), name):
-                pass
+            return _ended(job, log, name, timeout_s)
+        except server.Unstarted:
+            continue
         finally:
-            _kill_group(process)
-    return process.returncode
+            job.kill()
 
 
-def _until_done(
-    process: subprocess.Popen[bytes], log: Path, name: str, timeout_s: float
-) -> Iterator[None]:
+def _ended(job: server.Job, log: Path, name: str, timeout_s: float) -> int:
+    """Wait for it with a sign of life."""
+    codes = track(_codes(job, log, name, timeout_s), name)
+    return next(code for code in codes if code is not None)
+
+
+def _codes(job: server.Job, log: Path, name: str, timeout_s: float) -> Iterator[int | None]:
     deadline = time.monotonic() + timeout_s
-    while process.poll() is None:
+    while True:
+        yield job.code()
         if time.monotonic() > deadline:
             raise Refused(
                 f"took longer than {timeout_s:g} s",
@@ -83,13 +73,6 @@ def _until_done(
                 fix=f"raise timeout_s of this step; its log: {log}",
             )
         time.sleep(POLL_S)
-        yield
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _result(path: Path, code: int, log: Path, name: str) -> dict[str, Any]:

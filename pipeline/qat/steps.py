@@ -27,7 +27,7 @@ from pipeline.qat.network import Network, Operator, read
 from pipeline.qat.part import Part
 from pipeline.qat.simulate import simulate
 from pipeline.qat.spec import quant_spec
-from pipeline.quantize.homes import Fit, settle, write_back
+from pipeline.quantize.settling import Fit, settle, write_back
 from pipeline.quantize.trained import FILE as NETWORK
 from pipeline.quantize.trained import SPEC
 from pipeline.train import distributed

@@ -13,8 +13,9 @@ from torch.utils import _pytree as pytree
 from pipeline.inputs.batch import Batch
 from pipeline.models.graph import named_tensors
 from pipeline.prune.rules import name_of
-from pipeline.quantize.homes import Home, fold_norms, on_grid, shift_bias
+from pipeline.quantize.homes import Home, on_grid, shift_bias
 from pipeline.quantize.imitate import is_stored, to_grid
+from pipeline.quantize.settling import fold_norms
 
 
 @dataclass(frozen=True)

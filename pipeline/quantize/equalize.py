@@ -12,7 +12,8 @@ from torch import Tensor, fx
 from pipeline.inputs.batch import Batch
 from pipeline.models.graph import named_tensors
 from pipeline.prune.rules import name_of
-from pipeline.quantize.homes import Home, fold_norms
+from pipeline.quantize.homes import Home
+from pipeline.quantize.settling import fold_norms
 
 HOMOGENEOUS = frozenset({
     "batch_norm", "relu", "leaky_relu", "dropout", "max_pool2d", "max_pool1d", "avg_pool2d",

@@ -17,7 +17,8 @@ from torch.nn import functional
 from pipeline.inputs.batch import Batch
 from pipeline.models.graph import named_tensors
 from pipeline.prune.rules import name_of
-from pipeline.quantize.homes import Home, fold_norms
+from pipeline.quantize.homes import Home
+from pipeline.quantize.settling import fold_norms
 
 LARGEST = 2304  # columns of a layer; beyond it the nearest weights are kept, for time
 DAMPING = 0.01  # of the mean diagonal

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -67,6 +68,33 @@ def test_timeout_kills_the_whole_group(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="took longer than 5 s"):
         call(tmp_path, do="hang", pids=str(pids), timeout_s=5)
     assert_gone(pids)
+
+
+def test_jobs_share_what_is_imported_and_nothing_else(tmp_path: Path) -> None:
+    first, second = call(tmp_path, do="answer", number=1), call(tmp_path, do="answer", number=2)
+    assert first["server"] == second["server"]
+    assert first["seen"] == second["seen"] == [None]
+
+
+def test_a_server_that_was_killed_is_another_one_for_the_next_job(tmp_path: Path) -> None:
+    server = call(tmp_path, do="answer", number=1)["server"]
+    os.kill(server, signal.SIGKILL)
+    assert call(tmp_path, do="answer", number=2)["server"] != server
+
+
+def test_a_job_that_is_killed_from_outside_says_so(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    killer = threading.Thread(target=lambda: (wait_for(pids.is_file), kill_groups(pids)))
+    killer.start()
+    with pytest.raises(Refused, match="killed by SIGKILL"):
+        call(tmp_path, do="hang", pids=str(pids))
+    killer.join()
+    assert_gone(pids)
+
+
+def kill_groups(pids: Path) -> None:
+    child = int(pids.read_text().split()[0])
+    os.killpg(os.getpgid(child), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

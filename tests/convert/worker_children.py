@@ -10,6 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+CALLS: list[int] = []
+
 
 def main(spec: dict[str, Any]) -> dict[str, Any]:
     return globals()[spec["do"]](spec) or {}
@@ -17,10 +21,15 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
 
 def answer(spec: dict[str, Any]) -> dict[str, Any]:
     print("prose on stdout")
+    seen = [*CALLS, os.environ.get("SAID_BY_A_JOB")]
+    CALLS.append(spec["number"])
+    os.environ["SAID_BY_A_JOB"] = "yes"
     return {
         "cwd": [path.name for path in Path().iterdir()],
         "path": sys.path,
         "double": 2 * spec["number"],
+        "server": psutil.Process().parent().ppid(),
+        "seen": seen,
     }
 
 

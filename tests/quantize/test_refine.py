@@ -16,11 +16,12 @@ from pipeline.models.graph import capture, named_tensors
 from pipeline.prune.checkpoint import load, save
 from pipeline.quantize.bias import correct_bias
 from pipeline.quantize.equalize import equalize, pairs
-from pipeline.quantize.homes import fold_norms, homes, on_grid
+from pipeline.quantize.homes import homes, on_grid
 from pipeline.quantize.imitate import Imitation, imitation_db, rounded_weights
 from pipeline.quantize.refine import RefineConfig
 from pipeline.quantize.refine import equalize as equalize_stage
 from pipeline.quantize.rounding import adapted, round_weights
+from pipeline.quantize.settling import fold_norms
 from tests.convert.chains import DIGEST, Noise, workdir
 
 torch.set_num_threads(1)

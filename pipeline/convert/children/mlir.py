@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
+from tensorflow.lite.python.convert import mlir_quantize
 
 from pipeline.convert.flatbuffer import items, operator_name, pack
 from pipeline.quantize.ranges import Range
@@ -29,9 +31,6 @@ def quantize(
     `ranges` are by tensor of the main graph. Operators of `float_types`, those whose first output
     has one of `float_names`, and unsound ones stay float. `integer_ports`: int8 inputs and outputs.
     """
-    import tensorflow as tf
-    from tensorflow.lite.python.convert import mlir_quantize
-
     port = tf.int8 if integer_ports else tf.float32
     noted = _note(model, _mended(model, ranges))
     made = mlir_quantize(
