@@ -21,7 +21,7 @@ class ConvertConfig(Config):
     timeout_s: float = Field(default=1800, gt=0)
 
 
-@stage(version=15, tools=("torch", "onnx", "onnxscript", "onnx2tf", "tensorflow", "tf-keras"))
+@stage(version=16, tools=("torch", "onnx", "onnxscript", "onnx2tf", "tensorflow", "tf-keras"))
 def export(model: Model, *, cfg: ExportConfig, work: Workdir) -> Exported:
     """Take a model out of torch, in float and with a static batch of one.
 

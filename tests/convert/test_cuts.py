@@ -92,3 +92,35 @@ def test_a_transposed_convolution_is_activated_before_it_is_cropped(
     (got,) = lowered(made, {"x": stored(IMAGE, (0, 2, 3, 1))})
     np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-5)
     assert fold(made) == {"activate_before_cropping": 1}
+
+
+EARLIER: dict[str, tuple[list[onnx.NodeProto], bool]] = {
+    "behind a pool": ([
+        node("Conv", "x", "v", "b", "c", pads=[1] * 4),
+        node("MaxPool", "c", "p", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4),
+        node("Relu", "p", "y"),
+    ], True),
+    "behind two": ([
+        node("Conv", "x", "v", "c"), node("GlobalMaxPool", "c", "p"), node("Flatten", "p", "f"),
+        node("Relu", "f", "y"),
+    ], True),
+    "behind an average": ([
+        node("Conv", "x", "v", "c"), node("GlobalAveragePool", "c", "p"), node("Relu", "p", "y"),
+    ], False),
+    "that others read before": ([
+        node("Conv", "x", "v", "c"), node("GlobalMaxPool", "c", "p"), node("Relu", "p", "r"),
+        node("Add", "p", "r", "y"),
+    ], False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_a_relu_goes_before_what_only_chooses(name: str) -> None:
+    nodes, goes = EARLIER[name]
+    made = model(nodes, {"x": IMAGE}, WEIGHTS)
+    (want,) = expected(made, {"x": IMAGE})
+    (got,) = lowered(made, {"x": stored(IMAGE, (0, 2, 3, 1))})
+    np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-5)
+    assert ("activate_before_choosing" in fold(made)) is goes
+    (relu,) = [each for each in made.graph.node if each.op_type == "Relu"]
+    assert (relu.input[0] == "c") is goes

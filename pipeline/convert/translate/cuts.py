@@ -20,6 +20,13 @@ EACH = frozenset({
 """Operators that treat all places alike, each for itself."""
 
 
+CHOOSING = frozenset({
+    "MaxPool", "GlobalMaxPool", "Slice", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze",
+    "DepthToSpace", "SpaceToDepth",
+})  # fmt: skip
+"""Operators whose results are values of what they read."""
+FUSING = frozenset({"Conv", "ConvTranspose", "Gemm", "Add"})
+"""Operators that an activation may be part of."""
 ACTIVATION = "activation"  # of a ConvTranspose; ONNX has none
 
 
@@ -54,6 +61,36 @@ def trim_convolutions(model: onnx.ModelProto) -> int:
         return 0
     shapes = edit.shapes(model)
     return sum(_trim(model, node, shapes) for node in slices)
+
+
+def activate_before_choosing(model: onnx.ModelProto) -> int:
+    """ReLUs before what only chooses or moves, so that they are part of the layer before that.
+
+    `relu(max_pool(conv(x)))` is the same as `max_pool(relu(conv(x)))`.
+    """
+    return sum(_earlier(model, node) for node in edit.of(model, "Relu"))
+
+
+def _earlier(model: onnx.ModelProto, relu: onnx.NodeProto) -> bool:
+    way: list[onnx.NodeProto] = []
+    name = relu.input[0]
+    while (node := edit.maker(model, name)) is not None and len(edit.users(model, name)) == 1:
+        if node.op_type in FUSING:
+            break
+        if node.op_type not in CHOOSING or len(node.output) > 1:
+            return False
+        way.append(node)
+        name = node.input[0]
+    else:
+        return False
+    if not way:
+        return False
+    made = f"{name}_activated"
+    way[0].output[0], way[-1].input[0] = relu.output[0], made
+    earlier = onnx.helper.make_node("Relu", [name], [made], name=relu.name)
+    model.graph.node.remove(relu)
+    model.graph.node.insert(list(model.graph.node).index(way[-1]), earlier)
+    return True
 
 
 def activate_before_cropping(model: onnx.ModelProto) -> int:

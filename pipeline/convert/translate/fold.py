@@ -11,7 +11,11 @@ import onnx
 
 from pipeline.convert.translate import edit
 from pipeline.convert.translate.broadcasts import leave_out_repeats
-from pipeline.convert.translate.cuts import activate_before_cropping, trim_convolutions
+from pipeline.convert.translate.cuts import (
+    activate_before_choosing,
+    activate_before_cropping,
+    trim_convolutions,
+)
 from pipeline.convert.translate.images import write_images_channels_last
 from pipeline.convert.translate.masks import soften_masks
 from pipeline.convert.translate.permutations import fold_permutations
@@ -52,8 +56,8 @@ def fuse_l2_norms(model: onnx.ModelProto) -> int:
 
 PASSES: tuple[Pass, ...] = (
     trim_convolutions, fold_batch_norms, fold_permutations, fuse_gelus, fuse_l2_norms,
-    unshuffle_depths, activate_before_cropping, write_images_channels_last, leave_out_repeats,
-    soften_masks,
+    unshuffle_depths, activate_before_choosing, activate_before_cropping,
+    write_images_channels_last, leave_out_repeats, soften_masks,
 )  # fmt: skip
 
 
