@@ -36,6 +36,16 @@ def together() -> dict[str, int]:
     return best
 
 
+def stepped_ns(first: dict[str, int], last: dict[str, int]) -> int:
+    """How far the wall clock was set between two readings of all clocks.
+
+    Not wall time minus monotonic time over a window: who is interrupted between two reads would
+    take that for a step.
+    """
+    before, after = (at["realtime_ns"] - at["monotonic_ns"] for at in (first, last))
+    return after - before
+
+
 def tick_ns() -> int:
     """Step of the clock of our samples, in ns; 0 where it is too fine to be seen.
 

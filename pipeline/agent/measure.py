@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import resource
-import time
 from time import perf_counter_ns, process_time_ns, thread_time_ns
 from typing import Any
 
@@ -125,13 +124,13 @@ def _steady(loop: Loop, pool: Any, task: dict[str, Any]) -> dict[str, Any]:
     """The measured window: samples, its bounds on the agent's clock, and what it used."""
     gc.collect()
     gc.disable()
-    counter, wall = perf.Cycles(), time.clock_gettime_ns(time.CLOCK_REALTIME)
+    counter, first = perf.Cycles(), clocks.together()
     before = resource.getrusage(resource.RUSAGE_SELF)
     cpu, own, begin = process_time_ns(), thread_time_ns(), perf_counter_ns()
     found = _window(loop, pool, task)
     end, used, own_used = perf_counter_ns(), process_time_ns() - cpu, thread_time_ns() - own
     after = resource.getrusage(resource.RUSAGE_SELF)
-    wall_ns, mhz = time.clock_gettime_ns(time.CLOCK_REALTIME) - wall, counter.mhz()
+    mhz, last = counter.mhz(), clocks.together()
     counter.close()
     usage = {
         "minor_faults": after.ru_minflt - before.ru_minflt,
@@ -145,7 +144,7 @@ def _steady(loop: Loop, pool: Any, task: dict[str, Any]) -> dict[str, Any]:
         **{name: list(values) for name, values in found.items()},
         "iterations": len(found["samples_ns"]),
         "window_t_ns": [begin, end],
-        "window_wall_ns": wall_ns,
+        "window_wall_ns": end - begin + clocks.stepped_ns(first, last),
         "window_mhz": mhz,
         "usage": usage,
     }

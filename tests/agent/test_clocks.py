@@ -19,6 +19,24 @@ def test_the_clocks_are_read_together() -> None:
     assert read["width_ns"] >= 0
 
 
+def test_an_interruption_between_reads_is_no_step_of_the_wall_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read, naps = time.clock_gettime_ns, iter([0.02, 0.0])
+
+    def interrupted(clock: int) -> int:
+        time.sleep(next(naps, 0.0))
+        return read(clock)
+
+    first = clocks.together()
+    monkeypatch.setattr(clocks.time, "clock_gettime_ns", interrupted)
+    last = clocks.together()
+    assert last["width_ns"] < 10e6  # it was read again
+    assert abs(clocks.stepped_ns(first, last)) < 1e6
+    monkeypatch.setattr(clocks.time, "clock_gettime_ns", lambda clock: read(clock) + 50_000_000)
+    assert clocks.stepped_ns(first, clocks.together()) == pytest.approx(50e6, abs=1e6)
+
+
 def test_the_step_of_this_machines_clock_is_below_a_microsecond() -> None:
     assert 0 <= clocks.tick_ns() < 1000
 
