@@ -71,6 +71,13 @@ def operator_name(model: Any, operator: Any) -> str:
     return f"CUSTOM:{code.customCode.decode()}" if name == "CUSTOM" else name
 
 
+def names_in(data: bytes) -> set[str]:
+    """The built-in operators that a file's bytes name, without a look at the rest."""
+    model = schema.Model.GetRootAs(data)
+    codes = (model.OperatorCodes(index) for index in range(model.OperatorCodesLength()))
+    return {OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes}
+
+
 def operator_code(model: Any, builtin: int) -> int:
     """The index of a built-in operator's code in the model; added, in version 1, if it is missing.
 

@@ -29,6 +29,7 @@ UNARY: Mapping[str, Callable[[Values], Values]] = {
 BINARY: Mapping[str, Callable[[Any, Any], Values]] = {
     "POW": np.power, "DIV": np.divide, "FLOOR_MOD": np.mod, "FLOOR_DIV": np.floor_divide,
 }  # fmt: skip
+TABLED = frozenset({*UNARY, *BINARY})
 
 
 @dataclass(frozen=True)

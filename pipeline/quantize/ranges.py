@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class Histogram:
     stop: float
     counts: NDArray[np.float64]
 
-    @property
+    @cached_property
     def centres(self) -> NDArray[np.floating]:
         """Middle of each bin."""
         width = (self.stop - self.start) / len(self.counts)
@@ -107,16 +108,16 @@ def _squared_error(seen: Histogram, given: Range) -> float:
 def _divergence(seen: Histogram, given: Range) -> float:
     """KL divergence of the levels' distribution from the clipped one."""
     low, high = given
-    inside = (seen.centres >= low) & (seen.centres <= high)
-    if inside.sum() < 2 * LEVELS:  # a level of one bin keeps everything, and says nothing
+    first, end = seen.centres.searchsorted(low), seen.centres.searchsorted(high, "right")
+    if end - first < 2 * LEVELS:  # a level of one bin keeps everything, and says nothing
         return float("inf")
-    want = seen.counts[inside].copy()
-    below, above = seen.centres < low, seen.centres > high
-    want[0] += seen.counts[below].sum()
-    want[-1] += seen.counts[above].sum()
-    level = ((seen.centres[inside] - low) / (high - low) * LEVELS).astype(int).clip(0, LEVELS - 1)
-    known = seen.counts[inside] > 0
-    mass = np.bincount(level, seen.counts[inside], LEVELS)
+    counts, centres = seen.counts[first:end], seen.centres[first:end]
+    want = counts.copy()
+    want[0] += seen.counts[:first].sum()
+    want[-1] += seen.counts[end:].sum()
+    level = ((centres - low) / (high - low) * LEVELS).astype(int).clip(0, LEVELS - 1)
+    known = counts > 0
+    mass = np.bincount(level, counts, LEVELS)
     members = np.bincount(level, known, LEVELS)
     kept = np.where(known, (mass / np.maximum(members, 1))[level], 0)
     p, q = want / want.sum(), kept / max(kept.sum(), 1e-30)

@@ -16,12 +16,12 @@ from pipeline.convert.audit import Audit, audit
 from pipeline.convert.children import lite, mlir
 from pipeline.convert.children.judge import Judge
 from pipeline.convert.children.statistics import Tensors, collect
-from pipeline.convert.flatbuffer import pack, read, reading
+from pipeline.convert.flatbuffer import names_in, pack, read, reading
 from pipeline.convert.integer_form import integer_form
 from pipeline.convert.joins import free_outputs, unlike_joins
 from pipeline.convert.layout import ratio_db
 from pipeline.convert.live import ALL, live_ranges
-from pipeline.convert.tables import look_up
+from pipeline.convert.tables import TABLED, look_up
 from pipeline.inputs.batch import Batch
 from pipeline.quantize.ranges import METHODS, Range
 
@@ -152,7 +152,7 @@ class Workbench:
                 self.model, ranges, float_types=float_types,
                 float_names=[*float_names, *self.unlike], integer_ports=integer_ports,
             )  # fmt: skip
-            if not integer_ports:
+            if not integer_ports or not (self.unlike or names_in(data) & TABLED):
                 return data
             made = read(data)
             changed = look_up(made) + (free_outputs(made) if self.unlike else 0)
