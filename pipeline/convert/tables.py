@@ -17,7 +17,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from pipeline.convert.flatbuffer import forget_unused_codes, items, operator_name
-from pipeline.convert.integer_form import Writer
+from pipeline.convert.writer import Writer
 
 Values = NDArray[np.float64]
 INT8 = schema.TensorType.INT8
