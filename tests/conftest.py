@@ -18,8 +18,15 @@ settings.load_profile("ours")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The virtual board's tests first: few and long, at the end they keep one core waiting."""
-    items.sort(key=lambda item: item.get_closest_marker("virtual") is None)
+    """Few and long ones first: at the end they would keep one core waiting.
+
+    Those are the virtual board's, and the whole runs that stand in this folder itself.
+    """
+    items.sort(key=_is_short)
+
+
+def _is_short(item: pytest.Item) -> bool:
+    return item.get_closest_marker("virtual") is None and item.path.parent != Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)

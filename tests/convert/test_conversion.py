@@ -121,7 +121,7 @@ def test_same_inputs_give_the_same_bytes_in_another_folder(tmp_path: Path) -> No
 def test_a_child_that_dies_leaves_nothing_half_made(tmp_path: Path) -> None:
     made, work = chain("sound"), workdir(tmp_path)
     with pytest.raises(Refused, match="took longer"):
-        export(made.checkpoint, cfg=ExportConfig(timeout_s=3), work=work)
+        export(made.checkpoint, cfg=ExportConfig(timeout_s=0.1), work=work)
     assert list(work.out.iterdir()) == []
     assert export(made.checkpoint, cfg=ExportConfig(), work=work).digest == made.exported.digest
 
