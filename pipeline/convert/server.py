@@ -83,10 +83,10 @@ def start(module: str, scratch: Path, log: Path) -> Job:
     with _lock:
         server = _running.get(os.getpid())
         first = server is None or server.poll() is not None
-        if server is None or first:
+        if first:
             stop()
             server = _running[os.getpid()] = _server(environment, log)
-        assert server.stdin is not None
+        assert server is not None and server.stdin is not None
         try:
             server.stdin.write(line)
             server.stdin.flush()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from pipeline.convert.flatbuffer import items, operator_name
 from pipeline.convert.forms.form import Form, Reads
@@ -21,26 +24,16 @@ def affine(writer: Writer, inputs: list[int], outputs: list[int], read: Reads) -
     A channel's only weight is exact in int8, its bias has 32 bits, and what lies between the two
     operators is not rounded: where the summand takes most of the product away, that is all of it.
     """
-    products = (op for op in writer.operators[::-1] if int(op.outputs[0]) in inputs)
-    product = next(products, None)
-    if product is None or operator_name(writer.model, product) != "MUL":
+    product, shape = _product(writer, inputs, read), writer.shape(outputs[0])
+    if product is None or len(shape) < 2:
         return False
-    if product.builtinOptions.fusedActivationFunction != Fused.NONE:
-        return False
-    between, shape = int(product.outputs[0]), writer.shape(outputs[0])
-    summands, factors = (
-        [array for i in items(each) if (array := writer.floats(int(i)).ravel()).size]
-        for each in (inputs, product.inputs)
-    )
-    given = [int(i) for i in items(product.inputs) if not writer.floats(int(i)).size]
-    if not len(summands) == len(factors) == len(given) == 1 or read[between] > 1:
+    sources = [int(i) for i in items(product.inputs)]
+    summands, factors = (_constants(writer, each) for each in (inputs, sources))
+    given = [i for i in sources if not writer.floats(i).size]
+    if not len(summands) == len(factors) == len(given) == 1 or writer.shape(given[0]) != shape:
         return False
     ((bias,), (weights,), (source,)) = summands, factors, given
-    if (
-        len(shape) < 2
-        or not len(bias) == len(weights) == shape[-1]
-        or writer.shape(source) != shape
-    ):
+    if not len(bias) == len(weights) == shape[-1]:
         return False
     if np.abs(bias).max() > MOST_BIAS * np.abs(weights).min():
         return False
@@ -48,51 +41,65 @@ def affine(writer: Writer, inputs: list[int], outputs: list[int], read: Reads) -
     image = shape if len(shape) == 4 else [1, 1, math.prod(shape[:-1]), shape[-1]]
     x = source if image == shape else writer.reshape(source, image)
     made = outputs[0] if image == shape else writer.between(outputs[0], shape=image)
-    fused = writer.given.fusedActivationFunction
-    kernel = writer.constant(weights.reshape(1, 1, 1, -1))
-    writer.add(
-        "DEPTHWISE_CONV_2D", [x, kernel, writer.constant(bias)], made, fused,
-        padding=schema.Padding.VALID, strideH=1, strideW=1, depthMultiplier=1, dilationHFactor=1,
-        dilationWFactor=1,
-    )  # fmt: skip
+    _depthwise(writer, x, weights.reshape(1, 1, 1, -1), bias, made)
     if made != outputs[0]:
         writer.reshape(made, shape, outputs[0])
     return True
 
 
+def _product(writer: Writer, inputs: list[int], read: Reads) -> Any:
+    """The product without an activation that one of the inputs is, for nobody else."""
+    found = next((op for op in reversed(writer.operators) if int(op.outputs[0]) in inputs), None)
+    if found is None or operator_name(writer.model, found) != "MUL":
+        return None
+    plain = found.builtinOptions.fusedActivationFunction == Fused.NONE
+    return found if plain and read[int(found.outputs[0])] == 1 else None
+
+
+def _constants(writer: Writer, inputs: Sequence[int]) -> list[NDArray[np.float32]]:
+    return [array for i in inputs if (array := writer.floats(i).ravel()).size]
+
+
+def _depthwise(
+    writer: Writer, x: int, weights: Any, bias: Any, output: int, stride: int = 1
+) -> None:  # fmt: skip
+    """Weights (1, height, width, channels), without padding, with the activation that was there."""
+    constants = [writer.constant(weights), writer.constant(bias)]
+    writer.add(
+        "DEPTHWISE_CONV_2D", [x, *constants], output, writer.given.fusedActivationFunction,
+        padding=schema.Padding.VALID, strideH=stride, strideW=stride, depthMultiplier=1,
+        dilationHFactor=1, dilationWFactor=1,
+    )  # fmt: skip
+
+
 def average_pool(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
     """A depthwise convolution: no delegate takes the pool, whose output must keep the scale of its
     input, wide as it is. Not where windows reach beyond the edge, and count less there."""
-    given, shape = writer.given, writer.graph.tensors[inputs[0]].shape
-    height, width, channels = given.filterHeight, given.filterWidth, int(shape[-1])
+    given, channels = writer.given, writer.shape(inputs[0])[-1]
+    height, width = given.filterHeight, given.filterWidth
     inside = given.padding == schema.Padding.VALID
     if not inside or height * width > LARGEST_WINDOW or given.strideH != given.strideW:
         return False
     weights = np.full((1, height, width, channels), 1 / (height * width))
-    writer.add(
-        "DEPTHWISE_CONV_2D", [inputs[0], writer.constant(weights), writer.constant([0] * channels)],
-        outputs[0], given.fusedActivationFunction, padding=given.padding, strideH=given.strideH,
-        strideW=given.strideW, depthMultiplier=1, dilationHFactor=1, dilationWFactor=1,
-    )  # fmt: skip
+    _depthwise(writer, inputs[0], weights, [0] * channels, outputs[0], given.strideH)
     return True
 
 
 def grouped(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads) -> bool:
     """One convolution a group; where several make one operator slow."""
-    tensors = writer.graph.tensors
-    whole, given = tensors[inputs[0]], writer.given
+    whole, given = writer.shape(inputs[0]), writer.given
     weights, *bias = (writer.floats(index) for index in inputs[1:])
-    groups = int(whole.shape[-1]) // weights.shape[-1] if weights.size else 1
+    groups = whole[-1] // weights.shape[-1] if weights.size else 1
     if groups < 2:
         return False
     parts = []
     for group, rows in enumerate(np.split(np.arange(len(weights)), groups)):
-        shape = [*(int(n) for n in whole.shape[:-1]), weights.shape[-1]]
+        shape = [*whole[:-1], weights.shape[-1]]
         start = [0, 0, 0, group * weights.shape[-1]]
         ends = [writer.constant(numbers, np.int32) for numbers in (start, shape)]
         part = writer.add("SLICE", [inputs[0], *ends], writer.between(inputs[0], shape=shape))
         constants = [writer.constant(array[rows]) for array in (weights, *bias)]
-        made = writer.between(outputs[0], shape=[*tensors[outputs[0]].shape[:-1], len(rows)])
+        made = writer.between(outputs[0], shape=[*writer.shape(outputs[0])[:-1], len(rows)])
         parts.append(writer.add(
             "CONV_2D", [part, *constants], made, given.fusedActivationFunction,
             padding=given.padding, strideH=given.strideH, strideW=given.strideW,

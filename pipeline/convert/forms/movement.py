@@ -13,9 +13,9 @@ def reverse(writer: Writer, inputs: list[int], outputs: list[int], _read: Reads)
     axes = writer.numbers(inputs[1])
     if not axes:
         return False
-    source, shape = inputs[0], writer.graph.tensors[inputs[0]].shape
+    source, shape = inputs[0], writer.shape(inputs[0])
     for left, axis in reversed(list(enumerate(axes))):
-        order = writer.constant(np.arange(int(shape[axis]))[::-1], np.int32)
+        order = writer.constant(np.arange(shape[axis])[::-1], np.int32)
         target = writer.between(outputs[0]) if left else outputs[0]
         source = writer.add("GATHER", [source, order], target, axis=axis % len(shape))
     return True
@@ -25,16 +25,15 @@ def split(writer: Writer, inputs: list[int], outputs: list[int], read: Reads) ->
     """A part that nobody reads gets no scale, and then none of them does: the others are cut."""
     if all(read[output] for output in outputs):
         return False
-    graph = writer.graph
     axis, whole = inputs
     known = writer.numbers(axis)
     if not known:
         return False
-    rank = len(graph.tensors[whole].shape)
+    rank = len(writer.shape(whole))
     at = known[0] % rank
     begin = 0
     for output in outputs:
-        size = [int(n) for n in graph.tensors[output].shape]
+        size = writer.shape(output)
         if read[output]:
             start = [begin if i == at else 0 for i in range(rank)]
             cut = [writer.constant(start, np.int32), writer.constant(size, np.int32)]

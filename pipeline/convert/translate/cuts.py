@@ -18,8 +18,6 @@ EACH = frozenset({
     "Mish", "Softplus", "Neg", "Abs", "Exp", "Sqrt", "Identity", "BatchNormalization",
 })  # fmt: skip
 """Operators that treat all places alike, each for itself."""
-
-
 CHOOSING = frozenset({
     "MaxPool", "GlobalMaxPool", "Slice", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze",
     "DepthToSpace", "SpaceToDepth",
@@ -73,18 +71,17 @@ def activate_before_choosing(model: onnx.ModelProto) -> int:
 
 def _earlier(model: onnx.ModelProto, relu: onnx.NodeProto) -> bool:
     way: list[onnx.NodeProto] = []
-    name = relu.input[0]
-    while (node := edit.maker(model, name)) is not None and len(edit.users(model, name)) == 1:
+    for node in edit.upwards(model, relu.input[0]):
         if node.op_type in FUSING:
             break
         if node.op_type not in CHOOSING or len(node.output) > 1:
             return False
         way.append(node)
-        name = node.input[0]
     else:
         return False
     if not way:
         return False
+    name = way[-1].input[0]
     made = f"{name}_activated"
     way[0].output[0], way[-1].input[0] = relu.output[0], made
     earlier = onnx.helper.make_node("Relu", [name], [made], name=relu.name)
@@ -152,11 +149,10 @@ def _way(model: onnx.ModelProto, name: str) -> list[onnx.NodeProto]:
     """From a tensor up to the convolution that it comes from; empty where others read on the way,
     or where what lies between does not treat all places alike."""
     way: list[onnx.NodeProto] = []
-    while (node := edit.maker(model, name)) is not None and len(edit.users(model, name)) == 1:
+    for node in edit.upwards(model, name):
         way.append(node)
         if node.op_type == "Conv":
             return way
         if node.op_type not in EACH or len(node.output) > 1:
             return []
-        name = node.input[0]
     return []

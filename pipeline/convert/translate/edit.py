@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -48,22 +49,37 @@ def store(model: onnx.ModelProto, stem: str, array: np.ndarray) -> str:
     return name
 
 
+def upwards(model: onnx.ModelProto, name: str) -> Iterator[onnx.NodeProto]:
+    """The nodes that a tensor comes from, by first inputs, as long as nobody else reads on the way.
+
+    The next one is looked for when it is asked for: the caller stops at what has no input.
+    """
+    while (node := maker(model, name)) is not None and len(users(model, name)) == 1:
+        yield node
+        name = node.input[0]
+
+
+def _value(node: onnx.NodeProto, name: str) -> Any:
+    found = next((a for a in node.attribute if a.name == name), None)
+    return None if found is None else onnx.helper.get_attribute_value(found)
+
+
 def attribute(node: onnx.NodeProto, name: str, default: float) -> float:
     """A number."""
-    found = [a for a in node.attribute if a.name == name]
-    return float(onnx.helper.get_attribute_value(found[0])) if found else default
+    value = _value(node, name)
+    return default if value is None else float(value)
 
 
 def numbers(node: onnx.NodeProto, name: str, default: Sequence[int]) -> list[int]:
     """Whole numbers."""
-    found = [a for a in node.attribute if a.name == name]
-    return list(onnx.helper.get_attribute_value(found[0])) if found else list(default)
+    value = _value(node, name)
+    return list(default if value is None else value)
 
 
 def text(node: onnx.NodeProto, name: str) -> str:
     """A word; empty where it is left out."""
-    found = [a.s.decode() for a in node.attribute if a.name == name]
-    return found[0] if found else ""
+    value = _value(node, name)
+    return "" if value is None else str(value.decode())
 
 
 def set_attribute(node: onnx.NodeProto, name: str, value: str | Sequence[int]) -> None:

@@ -59,7 +59,7 @@ def _is_image(model: onnx.ModelProto, name: str) -> bool:
 
 def _rows(model: onnx.ModelProto, name: str, order: np.ndarray) -> Change | None:
     """Up to the layer that computes a tensor for nobody else; there is one sample a row."""
-    while (node := edit.maker(model, name)) is not None and len(edit.users(model, name)) == 1:
+    for node in edit.upwards(model, name):
         if node.op_type == "Gemm":
             weights = edit.constant(model, node.input[1])
             axis = 0 if edit.attribute(node, "transB", 0) else 1
@@ -67,5 +67,4 @@ def _rows(model: onnx.ModelProto, name: str, order: np.ndarray) -> Change | None
             return writing(model, node, order) if whole else None
         if node.op_type not in EACH or node.op_type == "BatchNormalization":
             return None
-        name = node.input[0]
     return None
